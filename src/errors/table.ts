@@ -1,0 +1,160 @@
+/**
+ * The table of errors. Whatever goes wrong with a request is one of these codes; each protocol renders the same entry in
+ * its own shape (`render.ts`). `hint` is the line that says what to change. Statuses follow agentgateway's mapping.
+ */
+interface ErrorEntry {
+  /** HTTP status. */
+  readonly status: number;
+  /** What happened, in one sentence; a thrown error may put a more exact one in its place. */
+  readonly message: string;
+  /** What the reader can do about it. */
+  readonly hint: string;
+}
+
+export const ERRORS = {
+  bad_request: { status: 400, message: 'The request is malformed.', hint: 'Check the request line and headers.' },
+  invalid_request_body: {
+    status: 400,
+    message: 'The request body is not a valid JSON object.',
+    hint: 'Send one JSON object, UTF-8, with each key once.',
+  },
+  missing_model: {
+    status: 400,
+    message: 'The request names no model.',
+    hint: 'Set the string field "model" in the body.',
+  },
+  unauthenticated: {
+    status: 401,
+    message: 'No valid credential was presented.',
+    hint: 'Send a configured key in the expected header.',
+  },
+  proxy_unauthenticated: {
+    status: 407,
+    message: 'Proxy authentication is required.',
+    hint: 'Send a Proxy-Authorization header.',
+  },
+  forbidden: { status: 403, message: 'This caller may not do that.', hint: 'Ask the operator for access.' },
+  model_not_allowed: {
+    status: 403,
+    message: 'This key may not use that model.',
+    hint: "Use a model of the key's allowedModels, or ask the operator.",
+  },
+  route_not_found: {
+    status: 404,
+    message: 'No route matches this request.',
+    hint: 'Compare host, path, method and headers with the configured routes.',
+  },
+  model_not_found: { status: 404, message: 'Model not found.', hint: 'GET /v1/models lists the models served here.' },
+  request_timeout: {
+    status: 408,
+    message: 'The request did not arrive in time.',
+    hint: 'Send headers and body faster.',
+  },
+  request_body_too_large: {
+    status: 413,
+    message: 'The request body is larger than this route accepts.',
+    hint: 'Send less, or raise frontendPolicies.http.maxBufferSize.',
+  },
+  unsupported_content_encoding: {
+    status: 415,
+    message: "The request body's content-encoding is not supported here.",
+    hint: 'Send the body without content-encoding.',
+  },
+  misdirected: {
+    status: 421,
+    message: 'This connection does not serve that host.',
+    hint: 'Open a new connection for this host.',
+  },
+  rate_limited: {
+    status: 429,
+    message: 'The rate limit of this route is reached.',
+    hint: 'Retry after the time given in retry-after.',
+  },
+  overloaded: {
+    status: 503,
+    message: 'The gateway is at its memory budget for held bodies.',
+    hint: 'Retry shortly; the operator may raise config.bodyBufferBudget.',
+  },
+  header_fields_too_large: {
+    status: 431,
+    message: "The request's header fields are too large.",
+    hint: 'Send fewer or smaller headers.',
+  },
+  internal: {
+    status: 500,
+    message: 'The gateway failed to handle this request.',
+    hint: "The gateway's log has the cause.",
+  },
+  invalid_backend: {
+    status: 500,
+    message: 'The route has no valid backend.',
+    hint: 'Fix the backend reference in the configuration.',
+  },
+  not_active: {
+    status: 503,
+    message: 'The route needs a feature that this version does not execute yet.',
+    hint: 'Remove it, or use a version that has it; `sluice check` lists such features.',
+  },
+  no_healthy_endpoint: {
+    status: 503,
+    message: 'No endpoint of the backend is reachable.',
+    hint: 'Check that the backend runs and its name resolves.',
+  },
+  upstream_connect: {
+    status: 503,
+    message: 'The connection to the backend failed.',
+    hint: 'Check that the backend runs and its address is right.',
+  },
+  upstream_closed: {
+    status: 503,
+    message: 'The backend closed the connection before it answered.',
+    hint: "Look at the backend's log.",
+  },
+  upstream_protocol: {
+    status: 502,
+    message: "The backend's answer is not valid HTTP.",
+    hint: "Look at the backend's log.",
+  },
+  upstream_response_invalid: {
+    status: 502,
+    message: "The backend's answer could not be understood.",
+    hint: "Look at the backend's log.",
+  },
+  upstream_timeout: {
+    status: 504,
+    message: 'The backend did not answer in time.',
+    hint: 'Raise timeout.backendRequestTimeout, or look at the backend.',
+  },
+  gateway_timeout: {
+    status: 504,
+    message: 'The request took longer than the route allows.',
+    hint: 'Raise timeout.requestTimeout, or look at the backend.',
+  },
+  draining: { status: 503, message: 'The gateway is shutting down.', hint: 'Retry; another instance will answer.' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error that a client is told, and nothing else: its message never holds a secret or an internal address. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  /** Response headers the error carries (flat, lower-case names), e.g. retry-after or www-authenticate. */
+  readonly headers: readonly string[];
+
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options: { cause?: unknown; headers?: readonly string[]; status?: number } = {},
+  ) {
+    super(message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = options.status ?? ERRORS[code].status;
+    this.headers = options.headers ?? [];
+  }
+
+  get hint(): string {
+    return ERRORS[this.code].hint;
+  }
+}

@@ -1,0 +1,224 @@
+import type { Readable } from 'node:stream';
+import type { ErrorDialect } from './errors/render.ts';
+import type { GatewayError } from './errors/table.ts';
+import type { LlmFacts } from './facts/llm.ts';
+import type { HeaderList } from './headers.ts';
+
+/** TLS facts of a downstream connection. */
+export interface DownstreamTls {
+  readonly sni: string;
+  readonly alpn: string;
+  /** Subject alternative names of a verified client certificate (mTLS), e.g. `URI:spiffe://…`, `DNS:…`; empty without one. */
+  readonly clientSans: readonly string[];
+}
+
+/** Receives a request body as it arrives. Chunks belong to the receiver (a driver copies where its memory is borrowed). */
+export interface BodySink {
+  onChunk(chunk: Buffer): void;
+  /** The body is complete. `trailers`: flat, lower-case names. */
+  onEnd(trailers: string[]): void;
+  /** The body will not be complete: the client went away, or broke its framing. */
+  onError(error: Error): void;
+}
+
+/**
+ * The client's half of an exchange, as a driver gives it. One of `readBody` and `bodyStream` is called at most once.
+ * The reply is writeHead, write*, end; `abort` breaks it off at any point. Calls after the end or an abort do nothing.
+ */
+export interface Downstream {
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  readonly tls: DownstreamTls | null;
+  /** False where the request has no body at all (no content-length, or 0, and no transfer-encoding). */
+  readonly hasBody: boolean;
+  /** Declared content-length in bytes, or -1. */
+  readonly contentLength: number;
+
+  readBody(sink: BodySink): void;
+  /** The body as a stream with backpressure, for forwarding. */
+  bodyStream(): Readable;
+  /** Sends an interim response (103 Early Hints); 100-continue is the driver's own affair. */
+  inform(status: number, headers: readonly string[]): void;
+  /** `headers`: flat, lower-case names. Without content-length the driver frames the body itself. */
+  writeHead(status: number, headers: readonly string[]): void;
+  /** True: go on. False: taken, but wait for `onDrain` before the next. */
+  write(chunk: Buffer): boolean;
+  end(chunk?: Buffer | string, trailers?: readonly string[]): void;
+  /** Resets the stream or closes the connection without completing the reply. */
+  abort(): void;
+  /** Bytes accepted by `write` that the client's socket has not taken. */
+  readonly bufferedBytes: number;
+  onDrain: (() => void) | null;
+  /** The client went away before the reply was complete. Called at most once, never after `end` has been flushed. */
+  onAbort: (() => void) | null;
+}
+
+/** How a request ended. Every exchange ends exactly once, with one of these. */
+export type EndCause = 'complete' | 'error' | 'client_gone' | 'upstream_gone' | 'timeout';
+
+/** Names of what an exchange was routed to, for logs, metrics and CEL. '' where not (yet) known. */
+export interface Routed {
+  bind: string;
+  gateway: string;
+  listener: string;
+  route: string;
+  routeRule: string;
+  backend: string;
+  /** `ip:port` that served the last attempt. */
+  endpoint: string;
+}
+
+/** The key that authenticated a request, without its secret. */
+export interface ApiKeyIdentity {
+  /** Names the key in logs: metadata.name, else the first 8 hex digits of the key's SHA-256. */
+  readonly id: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Model patterns the key is limited to (at most one `*`); null = all. */
+  readonly allowedModels: readonly string[] | null;
+}
+
+/** The head of a response on its way to the client; response policies edit it. */
+export interface ResponseHead {
+  status: number;
+  headers: HeaderList;
+}
+
+/** One request and its reply, as all rooms see it. Made by a driver, owned by one worker thread. */
+export class Exchange {
+  readonly downstream: Downstream;
+  /** performance.now() at the request's first byte known to us, milliseconds. */
+  readonly startedAt: number;
+  /** Date.now() at the same moment. */
+  readonly startedAtUnixMs: number;
+
+  method: string;
+  /** Path as received, undecoded, beginning with '/'. Policies may rewrite it; `originalPath` stays. */
+  path: string;
+  readonly originalPath: string;
+  /** Query as received, without '?'; '' if none. */
+  query: string;
+  readonly scheme: 'http' | 'https';
+  /** Host header or :authority as received (with port), lower-case. */
+  authority: string;
+  /** `authority` without its port. */
+  readonly host: string;
+  readonly headers: HeaderList;
+
+  readonly routed: Routed = {
+    bind: '',
+    gateway: '',
+    listener: '',
+    route: '',
+    routeRule: '',
+    backend: '',
+    endpoint: '',
+  };
+
+  /** Who asks (DESIGN §1): set once after authentication; `anonymous` until then. */
+  principal = 'anonymous';
+  /** Whose data this is: every cache, affinity, session and fair-share key begins with it. */
+  tenant = 'anonymous';
+  apiKey: ApiKeyIdentity | null = null;
+  /** Name of the header the client's credential came in, once a policy used it; such a header is not forwarded. */
+  credentialHeader: string | null = null;
+
+  /** The language errors are rendered in. */
+  errorDialect: ErrorDialect = 'plain';
+  llm: LlmFacts | null = null;
+
+  /** What the client was sent. 0 until the head was written. */
+  status = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+  attempts = 0;
+  endCause: EndCause | null = null;
+  error: GatewayError | null = null;
+  /** Milliseconds from start until the upstream's head arrived; -1 without one. */
+  upstreamHeadMs = -1;
+  /** Milliseconds from start until the request was handed to the upstream; -1 if never. */
+  upstreamStartMs = -1;
+
+  /** Fields response policies registered while the request passed (cors, apiKey …), run in order before the head is sent. */
+  #onResponse: ((head: ResponseHead, exchange: Exchange) => void)[] | null = null;
+  #onUsage: ((exchange: Exchange) => void)[] | null = null;
+  #onEnd: ((exchange: Exchange) => void)[] | null = null;
+
+  constructor(
+    downstream: Downstream,
+    head: {
+      method: string;
+      path: string;
+      query: string;
+      scheme: 'http' | 'https';
+      authority: string;
+      host: string;
+      headers: HeaderList;
+    },
+  ) {
+    this.downstream = downstream;
+    this.startedAt = performance.now();
+    this.startedAtUnixMs = Date.now();
+    this.method = head.method;
+    this.path = head.path;
+    this.originalPath = head.path;
+    this.query = head.query;
+    this.scheme = head.scheme;
+    this.authority = head.authority;
+    this.host = head.host;
+    this.headers = head.headers;
+  }
+
+  /** Runs before the response head is sent; may edit it. */
+  onResponse(hook: (head: ResponseHead, exchange: Exchange) => void): void {
+    if (this.#onResponse === null) this.#onResponse = [hook];
+    else this.#onResponse.push(hook);
+  }
+
+  /** Runs once, when `llm.usage` is known or estimated: a token limit settles here. */
+  onUsage(hook: (exchange: Exchange) => void): void {
+    if (this.#onUsage === null) this.#onUsage = [hook];
+    else this.#onUsage.push(hook);
+  }
+
+  /** Runs once, at the end, whatever its cause. */
+  onEnd(hook: (exchange: Exchange) => void): void {
+    if (this.#onEnd === null) this.#onEnd = [hook];
+    else this.#onEnd.push(hook);
+  }
+
+  runOnResponse(head: ResponseHead): void {
+    if (this.#onResponse !== null) for (const hook of this.#onResponse) hook(head, this);
+  }
+
+  /** Called by an adapter once usage is set; later calls do nothing. */
+  runOnUsage(): void {
+    const hooks = this.#onUsage;
+    this.#onUsage = null;
+    if (hooks !== null) for (const hook of hooks) hook(this);
+  }
+
+  /** Called by the pipeline at the one end of the exchange; later calls do nothing. */
+  runOnEnd(cause: EndCause): boolean {
+    if (this.endCause !== null) return false;
+    this.endCause = cause;
+    const hooks = this.#onEnd;
+    this.#onEnd = null;
+    if (hooks !== null) for (const hook of hooks) hook(this);
+    return true;
+  }
+
+  /** Milliseconds since the exchange began. */
+  elapsedMs(): number {
+    return performance.now() - this.startedAt;
+  }
+}
+
+/** A reply a policy gives in the backend's stead. */
+export interface LocalReply {
+  status: number;
+  /** Flat, lower-case names; content-length is added. */
+  headers: string[];
+  body: Buffer | string;
+}

@@ -1,0 +1,61 @@
+/**
+ * What an LLM request is known to be, stated by the LLM adapter as it learns it and read by policies, metrics and the log.
+ */
+
+/** Token counts in disjoint usage buckets: their sum is the provider's total, whatever convention the provider counts in. */
+export interface Usage {
+  /** Input tokens that were neither read from nor written to a prompt cache. */
+  input: number;
+  /** Input tokens read from a prompt cache. */
+  cachedInput: number;
+  /** Input tokens written to a prompt cache. */
+  cacheWrite: number;
+  /** Output tokens other than reasoning. */
+  output: number;
+  /** Output tokens spent on reasoning. */
+  reasoning: number;
+}
+
+export function emptyUsage(): Usage {
+  return { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 };
+}
+
+/** All tokens of the prompt, as a budget counts them. */
+export function inputTokens(usage: Usage): number {
+  return usage.input + usage.cachedInput + usage.cacheWrite;
+}
+
+/** All tokens of the answer, reasoning included. */
+export function outputTokens(usage: Usage): number {
+  return usage.output + usage.reasoning;
+}
+
+export function totalTokens(usage: Usage): number {
+  return inputTokens(usage) + outputTokens(usage);
+}
+
+/** gen_ai.operation.name values (OpenTelemetry gen_ai semantic conventions), and our own for what they do not name. */
+export type LlmOperation = 'chat' | 'embeddings' | 'count_tokens' | 'models' | 'passthrough';
+
+export interface LlmFacts {
+  operation: LlmOperation;
+  /** The provider's telemetry name, e.g. `openai`, `anthropic`; '' until one is chosen. */
+  provider: string;
+  /** The model the client asked for. */
+  clientModel: string;
+  /** The model the provider was asked for. */
+  requestModel: string;
+  /** The model the provider says it used; '' while unknown. */
+  responseModel: string;
+  streaming: boolean;
+  /** Bytes of the request body, from which a prompt's tokens are estimated when the provider never reports them. */
+  requestBytes: number;
+  /** Set once, when the provider's count is known or, at the end, estimated. */
+  usage: Usage | null;
+  /** True where `usage` is our estimate and not the provider's count. */
+  usageEstimated: boolean;
+  /** Milliseconds from the request's start to the first event that carries content; -1 while none has. */
+  firstTokenMs: number;
+  /** Milliseconds from the request's start to the last event that carries content; -1 while none has. */
+  lastTokenMs: number;
+}

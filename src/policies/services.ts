@@ -1,0 +1,16 @@
+import type { TokenBuckets } from '../state/shared/token-buckets.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Dispatch } from '../upstream/call.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+
+/** What a worker lends to the policies it compiles. */
+export interface PolicyServices {
+  readonly buckets: TokenBuckets;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The plain dispatch, without a route's wrappers: for mirrors and auxiliary calls. */
+  readonly dispatch: Dispatch;
+  /** A cluster for a simple backend reference (`{host}`, `{service}`, `{backend}`), shared per snapshot. */
+  cluster(reference: unknown): Cluster;
+}

@@ -1,0 +1,56 @@
+import type { z } from 'zod';
+
+/**
+ * What a configuration source must know of policies and providers without importing them: `workers` and `primary` build a
+ * Catalogue from the registries and hand it to `config`, `xds` and `controller` as an argument.
+ */
+
+/** Where a policy may be attached. */
+export type PolicyLevel = 'frontend' | 'gateway' | 'route' | 'backend';
+
+/** A part of a policy's value that is accepted but not executed by this version. */
+export interface InactivePart {
+  /** Path inside the policy's value; [] = the whole policy. */
+  path: (string | number)[];
+  /** True where serving without it would serve unprotected: what it covers answers 503. */
+  protects: boolean;
+}
+
+/** Something wrong with a policy's value that its schema can't say. */
+export interface PolicyFault {
+  path: (string | number)[];
+  message: string;
+}
+
+export interface CatalogueEntry {
+  /** agentgateway's name, or ours (then `own` is true). */
+  readonly name: string;
+  readonly schema: z.ZodType;
+  /** One line for the reference page. */
+  readonly summary: string;
+  readonly levels: readonly PolicyLevel[];
+  /** Does the policy protect (authentication, authorization, network rules, guards, limits)? */
+  readonly protects: boolean;
+  /** False: described and validated, not executed by this version. */
+  readonly active: boolean;
+  readonly own?: boolean;
+  /** Parts of a value of an active policy that are not executed yet. */
+  inactiveParts?(value: unknown): InactivePart[];
+  /** Faults beyond the schema. */
+  faults?(value: unknown): PolicyFault[];
+}
+
+export interface ProviderEntry {
+  /** Name in configuration: openAI, anthropic, gemini … */
+  readonly name: string;
+  readonly schema: z.ZodType;
+  readonly summary: string;
+  readonly active: boolean;
+  /** For presets: the base URL its requests go to, e.g. https://api.groq.com/openai/v1. */
+  readonly baseUrl?: string;
+}
+
+export interface Catalogue {
+  readonly policies: ReadonlyMap<string, CatalogueEntry>;
+  readonly providers: ReadonlyMap<string, ProviderEntry>;
+}

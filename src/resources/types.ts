@@ -1,0 +1,236 @@
+/**
+ * The one vocabulary. Every configuration source (YAML, xDS, Kubernetes) is turned into these resources; the primary
+ * publishes them, each under its key, and workers compile them. They are plain JSON: what crosses the snapshot log is
+ * exactly what stands here. Names are agentgateway's.
+ */
+
+/** Policy name → its validated value, as the catalogue's entry of that name describes it. */
+export type PolicyMap = Readonly<Record<string, unknown>>;
+
+/** A port. key: `bind/<port>` */
+export interface Bind {
+  kind: 'bind';
+  key: string;
+  port: number;
+  /** Address to listen on; '' = all, IPv6 wildcard included where enabled. */
+  address: string;
+  protocol: 'http' | 'tls' | 'tcp';
+  tunnelProtocol: 'direct' | 'hboneWaypoint' | 'hboneGateway' | 'proxy' | 'connect';
+  /** Sluice's own: which HTTP driver serves the port. */
+  driver: 'auto' | 'node' | 'uws';
+}
+
+/** Server-side TLS of a listener; PEM texts, already read from their files. */
+export interface ServerTls {
+  cert: string;
+  /** Secret. */
+  key: string;
+  /** CA bundle that client certificates must chain to (mTLS); '' = none asked for. */
+  root: string;
+  minVersion: 'TLSv1.2' | 'TLSv1.3';
+  maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** IANA or OpenSSL names; empty = the platform's. */
+  cipherSuites: string[];
+  /** ALPN protocols offered, most preferred first. */
+  alpn: string[];
+}
+
+/** Host and protocol on a bind. key: `listener/<bind port>/<name>` */
+export interface Listener {
+  kind: 'listener';
+  key: string;
+  bindKey: string;
+  name: string;
+  /** The gateway's name, as logs and metrics say it. */
+  gateway: string;
+  namespace: string;
+  /** Exact, `*.suffix`, or '' for any. Lower-case. */
+  hostname: string;
+  protocol: 'HTTP' | 'HTTPS' | 'TCP' | 'TLS' | 'HBONE';
+  tls: ServerTls | null;
+  /** Policies that run before a route is chosen. */
+  policies: PolicyMap;
+  /** Parts of the listener that are accepted but not executed yet and that protect; its routes answer 503 naming them. */
+  inactive: string[];
+}
+
+export type PathMatch = { exact: string } | { pathPrefix: string } | { regex: string };
+export type ValueMatch = { exact: string } | { regex: string };
+
+export interface RouteMatch {
+  path: PathMatch;
+  /** Upper-case; '' = any. */
+  method: string;
+  /** Names lower-case; `:method`, `:authority`, `:path`, `:scheme` are allowed. */
+  headers: { name: string; value: ValueMatch }[];
+  query: { name: string; value: ValueMatch }[];
+}
+
+/** key: `route/<listener or group>/<name>` */
+export interface Route {
+  kind: 'route';
+  key: string;
+  /** Listeners it serves; empty for a route of a route group. */
+  listenerKeys: string[];
+  /** Set on a route of a group: the group's key. */
+  groupKey: string;
+  name: string;
+  namespace: string;
+  ruleName: string;
+  /** Exact or `*.suffix`, lower-case; empty = any. */
+  hostnames: string[];
+  /** Never empty: without `matches` it is one prefix `/`. */
+  matches: RouteMatch[];
+  policies: PolicyMap;
+  backends: RouteBackend[];
+  /** Place in its source: of two equally specific routes the earlier wins. */
+  order: number;
+}
+
+/** A backend as a route names it. `policies` are the backend-level policies given inline. */
+export interface RouteBackend {
+  weight: number;
+  target: BackendTarget;
+  policies: PolicyMap;
+}
+
+export type BackendTarget =
+  | { kind: 'host'; host: string; port: number }
+  | { kind: 'unix'; path: string }
+  | { kind: 'service'; namespace: string; name: string; port: number }
+  /** A named backend: the key of a Backend resource. */
+  | { kind: 'backend'; key: string }
+  | { kind: 'ai'; ai: AiBackend }
+  /** The `llm:` section's model router: the key of an LlmRouter resource. */
+  | { kind: 'llm'; key: string }
+  | { kind: 'routeGroup'; key: string }
+  /** A kind that is described and validated, but not executed by this version: answers 503 `not_active`. */
+  | { kind: 'inactive'; name: string; value: unknown }
+  /** `invalid`: answers 500. */
+  | { kind: 'invalid' };
+
+/** A named backend. key: `backend/<namespace>/<name>` */
+export interface Backend {
+  kind: 'backend';
+  key: string;
+  name: string;
+  namespace: string;
+  target: BackendTarget;
+  policies: PolicyMap;
+}
+
+/** One provider of an `ai` backend or of an `llm` model. */
+export interface AiProvider {
+  /** Unique within its backend. */
+  name: string;
+  /** Registered provider kind: openAI, anthropic, custom, gemini …, `demo`. */
+  provider: string;
+  /** The provider's own settings, as its schema describes them (`model`, …). */
+  settings: Readonly<Record<string, unknown>>;
+  /** `host:port` in place of the provider's own; '' = default. */
+  hostOverride: string;
+  /** True where the override speaks TLS (an https baseUrl). Without an override the provider decides. */
+  hostOverrideTls: boolean;
+  /** Replaces the whole path; '' = none. */
+  pathOverride: string;
+  /** Replaces the provider's base path `/v1`; '' = none. */
+  pathPrefix: string;
+  tokenize: boolean;
+  policies: PolicyMap;
+}
+
+/** Priority groups, best first: a lower group serves only while every provider above is evicted. */
+export interface AiBackend {
+  groups: AiProvider[][];
+}
+
+/** One entry of `llm.models`, the most specific first. */
+export interface LlmModel {
+  /** Pattern: at most one `*`, leading, trailing or alone. */
+  name: string;
+  visibility: 'public' | 'internal';
+  /** All must match; an empty list always does. */
+  headers: { name: string; value: ValueMatch }[];
+  provider: AiProvider;
+  /** Model-level policies (defaults, overrides, transformation, guardrails, auth …). */
+  policies: PolicyMap;
+  /** What a path that no format claims is done with. */
+  passthrough: 'detect' | 'opaque';
+  /** Names of parts accepted but not executed yet that protect the model: requests for it answer 503 naming them. */
+  inactive: string[];
+}
+
+/** The `llm:` section. key: `llm/<name>` */
+export interface LlmRouter {
+  kind: 'llmRouter';
+  key: string;
+  models: LlmModel[];
+  /** Virtual models are described and validated; requests for one answer 503 `not_active` until they are executed. */
+  virtualModels: { name: string; routing: unknown }[];
+}
+
+/** A policy attached from outside to what it targets. key: `policy/<namespace>/<name>` */
+export interface TargetedPolicy {
+  kind: 'policy';
+  key: string;
+  name: string;
+  target:
+    | { kind: 'gateway'; gateway: string; namespace: string; listener: string; port: number }
+    | { kind: 'route'; name: string; namespace: string; ruleName: string }
+    | { kind: 'backend'; name: string; namespace: string; section: string }
+    | { kind: 'service'; hostname: string; namespace: string; port: number };
+  phase: 'route' | 'gateway';
+  policies: PolicyMap;
+  order: number;
+}
+
+/** A group of routes that a route may delegate to. key: `routeGroup/<name>` */
+export interface RouteGroup {
+  kind: 'routeGroup';
+  key: string;
+  name: string;
+}
+
+/** A service: selects workloads. key: `service/<namespace>/<hostname>` */
+export interface Service {
+  kind: 'service';
+  key: string;
+  namespace: string;
+  name: string;
+  hostname: string;
+  /** Service port → target port. */
+  ports: Record<string, number>;
+}
+
+/** A workload: one or more addresses behind services. key: `workload/<uid>` */
+export interface Workload {
+  kind: 'workload';
+  key: string;
+  name: string;
+  namespace: string;
+  addresses: string[];
+  healthy: boolean;
+  /** Keys of the services it belongs to, each with service port → target port. */
+  services: Record<string, Record<string, number>>;
+}
+
+/** Policies of all connections and requests. key: `frontend` */
+export interface Frontend {
+  kind: 'frontend';
+  key: 'frontend';
+  policies: PolicyMap;
+}
+
+export type Resource =
+  | Bind
+  | Listener
+  | Route
+  | Backend
+  | LlmRouter
+  | TargetedPolicy
+  | RouteGroup
+  | Service
+  | Workload
+  | Frontend;
+
+export type ResourceKind = Resource['kind'];

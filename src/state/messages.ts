@@ -1,0 +1,43 @@
+/**
+ * What the primary and its workers say to each other over their control port. Both sides import this; they never import
+ * one another. Everything hot goes through shared memory instead.
+ */
+import type { Settings } from '../resources/settings.ts';
+
+/** Handed to a worker when it starts (workerData). */
+export interface WorkerBoot {
+  readonly index: number;
+  /** How many workers there are, this one included. */
+  readonly workers: number;
+  /** Cell of this worker in the token buckets' outstanding columns; a replacement gets a fresh life of the same cell. */
+  readonly settings: Settings;
+  /** Names this process in mailbox addresses and sealed tokens. */
+  readonly instance: string;
+  readonly snapshot: SharedArrayBuffer;
+  readonly buckets: SharedArrayBuffer;
+  readonly endpoints: SharedArrayBuffer;
+  readonly memory: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  /** The snapshot log has grown: read on. */
+  | { type: 'snapshot' }
+  /** Compaction: move to this generation, then say `moved`. */
+  | { type: 'generation'; generation: number; snapshot: SharedArrayBuffer }
+  /** Stop accepting and finish what is under way; `deadlineMs` from now everything left is closed. */
+  | { type: 'drain'; deadlineMs: number }
+  /** A mailbox port, transferred. */
+  | { type: 'mailbox'; port: import('node:worker_threads').MessagePort };
+
+export type FromWorker =
+  /** The worker has applied the snapshot up to `version` and listens where it says; errors name what it could not bind. */
+  | { type: 'applied'; version: number; ports: number[]; errors: string[] }
+  | { type: 'moved'; generation: number }
+  /** Metric values in prom-client's JSON form. */
+  | { type: 'metrics'; metrics: unknown[] }
+  /** Whole access-log lines, each ended by \n, and how many were dropped since the last batch. */
+  | { type: 'lines'; text: string; count: number; dropped: number }
+  /** An operational log record. */
+  | { type: 'log'; level: 'error' | 'warn' | 'info' | 'debug'; message: string; fields: Record<string, unknown> }
+  /** Everything has been sent and closed; the worker leaves. */
+  | { type: 'drained' };

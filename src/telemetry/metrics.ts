@@ -1,0 +1,145 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * Every metric there is, in one list: the reference page is generated from it. Names and labels are agentgateway's and, for
+ * LLM traffic, those of OpenTelemetry's gen_ai semantic conventions. One instance a thread; the primary adds the threads up.
+ */
+const PREFIX = 'agentgateway_';
+
+/** Labels that say where a request was routed. */
+export const ROUTE_LABELS = ['bind', 'gateway', 'listener', 'route', 'route_rule'] as const;
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const FINE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5];
+const GEN_AI_SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
+const CONNECT_SECONDS = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8];
+
+const GEN_AI_LABELS = [
+  'gen_ai_operation_name',
+  'gen_ai_system',
+  'gen_ai_request_model',
+  'gen_ai_response_model',
+  ...ROUTE_LABELS,
+] as const;
+
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly requests = this.#counter(
+    'requests_total',
+    'Requests by outcome. `reason` is the error code, or the cause where the end was not a complete reply.',
+    ['backend', 'protocol', 'method', 'status', 'reason', ...ROUTE_LABELS],
+  );
+  readonly requestDuration = this.#histogram(
+    'request_duration_seconds',
+    'From the request head to the end of the reply.',
+    SECONDS,
+    ['backend', 'protocol', 'method', 'status', 'reason', ...ROUTE_LABELS],
+  );
+  readonly requestProcessing = this.#histogram(
+    'request_processing_seconds',
+    'From the request head until it was handed to the upstream.',
+    FINE_SECONDS,
+    ['backend', ...ROUTE_LABELS],
+  );
+  readonly responseBytes = this.#counter('response_bytes_total', 'Body bytes sent to clients.', [
+    'backend',
+    ...ROUTE_LABELS,
+  ]);
+  readonly retries = this.#counter('retries_total', 'Attempts beyond the first.', ['backend', ...ROUTE_LABELS]);
+  readonly rateLimited = this.#counter('rate_limited_total', 'Requests refused by a rate limit, by its type.', [
+    'type',
+    ...ROUTE_LABELS,
+  ]);
+
+  readonly tokenUsage = this.#histogram(
+    'gen_ai_client_token_usage',
+    'Tokens a request, by usage bucket: input, input_cache_read, input_cache_write, output, reasoning. The buckets are disjoint.',
+    TOKENS,
+    ['gen_ai_token_type', ...GEN_AI_LABELS],
+  );
+  readonly llmDuration = this.#histogram(
+    'gen_ai_server_request_duration',
+    "Seconds from the request to the end of the model's answer.",
+    GEN_AI_SECONDS,
+    GEN_AI_LABELS,
+  );
+  readonly timeToFirstToken = this.#histogram(
+    'gen_ai_server_time_to_first_token',
+    'Seconds from the request to the first content of a streamed answer.',
+    GEN_AI_SECONDS,
+    GEN_AI_LABELS,
+  );
+  readonly timePerOutputToken = this.#histogram(
+    'gen_ai_server_time_per_output_token',
+    'Seconds an output token after the first, of streamed answers.',
+    GEN_AI_SECONDS,
+    GEN_AI_LABELS,
+  );
+  readonly abortedStreams = this.#counter(
+    'gen_ai_client_aborts_total',
+    "LLM answers whose client left early, by what became of their usage: drained (the provider's count was read), estimated.",
+    ['accounting', ...ROUTE_LABELS],
+  );
+
+  readonly downstreamConnections = this.#counter('downstream_connections_total', 'Client connections accepted.', [
+    'bind',
+  ]);
+  readonly downstreamOpen = this.#gauge('downstream_connections_open', 'Client connections open now.', ['bind']);
+  readonly downstreamRejected = this.#counter(
+    'downstream_rejected_total',
+    'Requests a driver refused before routing (syntax, framing, size, time-out).',
+    ['bind', 'status', 'reason'],
+  );
+  readonly downstreamPending = this.#gauge(
+    'downstream_pending_bytes',
+    'Reply bytes waiting for clients to take them.',
+    ['bind'],
+  );
+  readonly heldBodies = this.#gauge('held_body_bytes', 'Request body bytes held in memory, process-wide.', []);
+
+  readonly upstreamConnect = this.#histogram(
+    'upstream_connect_duration_seconds',
+    'Time to open an upstream connection.',
+    CONNECT_SECONDS,
+    ['transport'],
+  );
+  readonly upstreamFailures = this.#counter(
+    'upstream_failures_total',
+    'Upstream attempts that failed, by error code.',
+    ['backend', 'code'],
+  );
+  readonly evictions = this.#counter('endpoint_evictions_total', 'Endpoints evicted as outliers.', ['backend']);
+  readonly dnsFailures = this.#counter('dns_failures_total', 'Failed name resolutions.', ['backend']);
+
+  readonly logLinesDropped = this.#counter(
+    'access_log_dropped_total',
+    "Access-log lines dropped because the log's reader was too slow.",
+    [],
+  );
+  readonly snapshotVersion = this.#gauge('snapshot_version', 'Snapshot version applied.', ['worker']);
+
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name: PREFIX + name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
+    return new Gauge({ name: PREFIX + name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  #histogram<Label extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly Label[],
+  ): Histogram<Label> {
+    return new Histogram({
+      name: PREFIX + name,
+      help,
+      buckets,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+    });
+  }
+}

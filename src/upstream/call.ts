@@ -1,0 +1,58 @@
+import type { Readable } from 'node:stream';
+import type { GatewayError } from '../errors/table.ts';
+import type { Exchange, ResponseHead } from '../exchange.ts';
+import type { Cluster, UpstreamTls } from './cluster.ts';
+
+/**
+ * How bytes leave: the seam between who decides (pipeline, adapters, policies) and who sends (`dispatch.ts`). It is narrow
+ * on purpose: another client than undici would implement Dispatch and nothing else.
+ */
+export interface UpstreamCall {
+  readonly exchange: Exchange;
+  method: string;
+  /** Path with query, as it goes on the request line. */
+  path: string;
+  /** Host header sent; '' = the endpoint's own. */
+  authority: string;
+  /** Flat, lower-case names, without `host` and without hop-by-hop fields. Content-length is set by the dispatch where the
+   *  body is a Buffer; a stream keeps the client's own content-length field if there is one. */
+  headers: string[];
+  /** A Buffer can be sent again (retry); a stream can't. */
+  body: Buffer | Readable | null;
+  cluster: Cluster;
+  /** Runs on each attempt before it is sent (backend credentials …). */
+  prepare: ((call: UpstreamCall, exchange: Exchange) => void | Promise<void>) | null;
+  /** Milliseconds until the response head must have arrived; 0 = the cluster's default. */
+  headTimeoutMs: number;
+}
+
+/** Where a response goes. After onEnd or onError nothing more is called. */
+export interface ResponseSink {
+  /** `headers`: flat, lower-case names, hop-by-hop fields removed. */
+  onHead(status: number, headers: string[]): void;
+  /** Chunk belongs to the receiver. False: pause until `flight.resume()`. */
+  onData(chunk: Buffer): boolean;
+  /** `trailers`: flat, lower-case names. */
+  onEnd(trailers: string[]): void;
+  onError(error: GatewayError): void;
+}
+
+/** A request under way. */
+export interface Flight {
+  /** Goes on after a sink's onData returned false. */
+  resume(): void;
+  /** Ends it: nothing more is called on the sink; the connection is closed unless the response was complete. */
+  abort(): void;
+}
+
+export type Dispatch = (call: UpstreamCall, sink: ResponseSink) => Flight;
+
+/** Backend-level policies of one backend or provider, compiled: what an adapter applies to the calls it makes. */
+export interface BackendHooks {
+  /** Goes into `UpstreamCall.prepare`; null where nothing is configured. */
+  readonly prepare: UpstreamCall['prepare'];
+  /** Runs on the backend's response head; the adapter registers it with `exchange.onResponse`. */
+  readonly onResponse: ((head: ResponseHead, exchange: Exchange) => void) | null;
+  /** From backendTLS; null = cleartext unless the adapter knows better. */
+  readonly tls: UpstreamTls | null;
+}
