@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { GatewayError } from '../errors/table.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
+import type { PolicyMap } from '../resources/types.ts';
 import type { Cluster, UpstreamTls } from './cluster.ts';
 
 /**
@@ -55,4 +56,6 @@ export interface BackendHooks {
   readonly onResponse: ((head: ResponseHead, exchange: Exchange) => void) | null;
   /** From backendTLS; null = cleartext unless the adapter knows better. */
   readonly tls: UpstreamTls | null;
+  /** The policies themselves, for what the upstream executes by name (health, tcp …). */
+  readonly policies: PolicyMap;
 }
