@@ -97,10 +97,15 @@ export class Exchange {
   /** Path as received, undecoded, beginning with '/'. Policies may rewrite it; `originalPath` stays. */
   path: string;
   readonly originalPath: string;
-  /** Query as received, without '?'; '' if none. */
+  /** The `pathPrefix` of the match that chose the route ('/' included); '' where it matched exactly or by regex. */
+  matchedPrefix = '';
+  /** Query as received, without '?'; '' if none. Policies may rewrite it. */
   query: string;
   readonly scheme: 'http' | 'https';
-  /** Host header or :authority as received (with port), lower-case. */
+  /**
+   * Host header or :authority as received (with port), lower-case; what the backend is sent as its Host. Policies may rewrite
+   * it; '' = the backend's own. `host` stays.
+   */
   authority: string;
   /** `authority` without its port. */
   readonly host: string;
