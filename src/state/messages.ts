@@ -3,6 +3,8 @@
  * one another. Everything hot goes through shared memory instead.
  */
 import type { Settings } from '../resources/settings.ts';
+import type { LogLevel } from '../telemetry/log.ts';
+import type { PushedMetrics } from '../telemetry/metrics-push.ts';
 
 /** Handed to a worker when it starts (workerData). */
 export interface WorkerBoot {
@@ -26,6 +28,10 @@ export type ToWorker =
   | { type: 'generation'; generation: number; snapshot: SharedArrayBuffer }
   /** Stop accepting and finish what is under way; `deadlineMs` from now everything left is closed. */
   | { type: 'drain'; deadlineMs: number }
+  /** The log's writer has taken a batch of `lines` of this many UTF-16 units. */
+  | { type: 'logged'; units: number }
+  /** From now on records of this level and above are logged. */
+  | { type: 'logLevel'; level: LogLevel }
   /** A mailbox port, transferred. */
   | { type: 'mailbox'; port: import('node:worker_threads').MessagePort };
 
@@ -33,11 +39,11 @@ export type FromWorker =
   /** The worker has applied the snapshot up to `version` and listens where it says; errors name what it could not bind. */
   | { type: 'applied'; version: number; ports: number[]; errors: string[] }
   | { type: 'moved'; generation: number }
-  /** Metric values in prom-client's JSON form. */
-  | { type: 'metrics'; metrics: unknown[] }
+  /** What the worker's metrics changed by since its last push. */
+  | { type: 'metrics'; metrics: PushedMetrics }
   /** Whole access-log lines, each ended by \n, and how many were dropped since the last batch. */
   | { type: 'lines'; text: string; count: number; dropped: number }
   /** An operational log record. */
-  | { type: 'log'; level: 'error' | 'warn' | 'info' | 'debug'; message: string; fields: Record<string, unknown> }
+  | { type: 'log'; level: LogLevel; message: string; fields: Record<string, unknown> }
   /** Everything has been sent and closed; the worker leaves. */
   | { type: 'drained' };

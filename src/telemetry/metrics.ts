@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
+import { type AnyFamily, Counter, Gauge, Histogram } from './families.ts';
 
 /**
  * Every metric there is, in one list: the reference page is generated from it. Names and labels are agentgateway's and, for
@@ -25,10 +26,12 @@ const GEN_AI_LABELS = [
 
 export class Metrics {
   readonly registry = new Registry();
+  /** All of them by full name, for draining and merging between threads. */
+  readonly families = new Map<string, AnyFamily>();
 
   readonly requests = this.#counter(
     'requests_total',
-    'Requests by outcome. `reason` is the error code, or the cause where the end was not a complete reply.',
+    'Requests by outcome. `reason` is the error code, else the cause of the end (complete, client_gone …).',
     ['backend', 'protocol', 'method', 'status', 'reason', ...ROUTE_LABELS],
   );
   readonly requestDuration = this.#histogram(
@@ -121,11 +124,11 @@ export class Metrics {
   readonly snapshotVersion = this.#gauge('snapshot_version', 'Snapshot version applied.', ['worker']);
 
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
-    return new Counter({ name: PREFIX + name, help, labelNames: [...labelNames], registers: [this.registry] });
+    return this.#keep(new Counter(PREFIX + name, help, labelNames, this.registry));
   }
 
   #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
-    return new Gauge({ name: PREFIX + name, help, labelNames: [...labelNames], registers: [this.registry] });
+    return this.#keep(new Gauge(PREFIX + name, help, labelNames, this.registry));
   }
 
   #histogram<Label extends string>(
@@ -134,12 +137,12 @@ export class Metrics {
     buckets: number[],
     labelNames: readonly Label[],
   ): Histogram<Label> {
-    return new Histogram({
-      name: PREFIX + name,
-      help,
-      buckets,
-      labelNames: [...labelNames],
-      registers: [this.registry],
-    });
+    return this.#keep(new Histogram(PREFIX + name, help, labelNames, buckets, this.registry));
+  }
+
+  #keep<Family extends { readonly name: string }>(family: Family): Family {
+    // A family's label type only narrows what its own methods take; draining and merging go by position.
+    this.families.set(family.name, family as unknown as AnyFamily);
+    return family;
   }
 }
