@@ -197,6 +197,11 @@ export class Exchange {
     if (this.#onResponse !== null) for (const hook of this.#onResponse) hook(head, this);
   }
 
+  /** After a response hook failed: the error reply goes out without them. */
+  dropResponseHooks(): void {
+    this.#onResponse = null;
+  }
+
   /** Called by an adapter once usage is set; later calls do nothing. */
   runOnUsage(): void {
     const hooks = this.#onUsage;

@@ -48,7 +48,8 @@ class Holder implements BodySink {
   onChunk(chunk: Buffer): void {
     if (this.#failed) return;
     if (this.#bytes + chunk.length > this.#limit) return this.#fail(tooLarge(this.#limit));
-    if (this.#exchange.endCause !== null || !this.#budget.take(chunk.length)) return this.#fail(new GatewayError('overloaded'));
+    if (this.#exchange.endCause !== null || !this.#budget.take(chunk.length))
+      return this.#fail(new GatewayError('overloaded'));
     this.#bytes += chunk.length;
     this.#chunks.push(chunk);
   }
@@ -72,5 +73,8 @@ class Holder implements BodySink {
 }
 
 function tooLarge(limit: number): GatewayError {
-  return new GatewayError('request_body_too_large', `The request body is larger than the ${limit} bytes this route accepts.`);
+  return new GatewayError(
+    'request_body_too_large',
+    `The request body is larger than the ${limit} bytes this route accepts.`,
+  );
 }

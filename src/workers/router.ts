@@ -67,7 +67,11 @@ export class Router<Target extends Routable> {
 
   /** The route for this request, or null. */
   select(exchange: Exchange): Selection<Target> | null {
-    for (let table = this.#hosts.first(exchange.host); table !== undefined; table = this.#hosts.next(exchange.host, table)) {
+    for (
+      let table = this.#hosts.first(exchange.host);
+      table !== undefined;
+      table = this.#hosts.next(exchange.host, table)
+    ) {
       const found = table.value.select(exchange);
       if (found !== null) return found;
     }

@@ -59,11 +59,17 @@ class HttpBackend implements CompiledBackend {
     let cluster = this.#clusters.get(context);
     if (cluster === undefined) {
       const { tls, policies } = context.hooks;
-      cluster = this.#services.cluster({ key: this.#scope, target: this.#target, tls, policies });
+      // Routes to the same address share its endpoints, unless they speak to it in their own way.
+      const key = tls === null && policies.health === undefined ? targetKey(this.#target) : this.#scope;
+      cluster = this.#services.cluster({ key, target: this.#target, tls, policies });
       this.#clusters.set(context, cluster);
     }
     return cluster;
   }
+}
+
+function targetKey(target: BackendTarget): string {
+  return JSON.stringify(target);
 }
 
 /** A response on its way from the upstream to the client, with backpressure from the one to the other. */

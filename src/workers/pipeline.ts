@@ -1,0 +1,207 @@
+import type { Replier } from '../adapters/adapter.ts';
+import { renderError } from '../errors/render.ts';
+import { GatewayError } from '../errors/table.ts';
+import type { EndCause, Exchange, LocalReply, ResponseHead } from '../exchange.ts';
+import { HeaderList } from '../headers.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Recorder } from '../telemetry/record.ts';
+import { serverTiming } from '../telemetry/server-timing.ts';
+import type { Plan, PlannedListener } from './plan.ts';
+import type { Refusal, RouteProgram, Step, WeightedBackend } from './program.ts';
+
+/**
+ * A request's way through the house: listener → its policies → route → its policies → backend. Everything that can be decided
+ * when a snapshot is compiled was decided there; while every policy is synchronous the whole way is one call stack.
+ */
+export class Pipeline {
+  readonly #plan: Plan;
+  readonly #reply: Replier;
+
+  constructor(plan: Plan, reply: Replier) {
+    this.#plan = plan;
+    this.#reply = reply;
+  }
+
+  /** Serves an exchange of the bind with this key to its end. Never throws. */
+  serve(exchange: Exchange, bindKey: string): void {
+    exchange.downstream.onAbort = () => this.#reply.finish(exchange, 'client_gone');
+    try {
+      exchange.routed.bind = bindKey;
+      const listener = this.#plan.listener(bindKey, exchange.host);
+      if (listener === null) throw new GatewayError('route_not_found', 'No listener serves this host.');
+      if (exchange.downstream.tls !== null && this.#misdirected(exchange, bindKey, listener))
+        throw new GatewayError('misdirected');
+      exchange.routed.gateway = listener.resource.gateway;
+      exchange.routed.listener = listener.resource.name;
+      const program = this.#plan.listenerProgram(listener);
+      refuse(program.refusal);
+      for (const hook of program.onResponse) exchange.onResponse(hook);
+      this.#run(exchange, program.steps, 0, () => this.#route(exchange, listener));
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+  }
+
+  /** A connection opened for one listener's certificate must not reach another's routes (RFC 9110 §15.5.20). */
+  #misdirected(exchange: Exchange, bindKey: string, listener: PlannedListener): boolean {
+    const sni = exchange.downstream.tls?.sni ?? '';
+    return sni !== '' && this.#plan.listener(bindKey, sni) !== listener;
+  }
+
+  #route(exchange: Exchange, listener: PlannedListener): void {
+    const selected = this.#plan.select(listener, exchange);
+    if (selected === null) throw new GatewayError('route_not_found');
+    exchange.matchedPrefix = selected.prefix;
+    exchange.routed.route = selected.route.resource.name;
+    exchange.routed.routeRule = selected.route.resource.ruleName;
+    const program = this.#plan.routeProgram(selected, listener);
+    refuse(program.refusal);
+    for (const hook of program.onResponse) exchange.onResponse(hook);
+    this.#run(exchange, program.steps, 0, () => this.#forward(exchange, program));
+  }
+
+  #forward(exchange: Exchange, program: RouteProgram): void {
+    const chosen = choose(program);
+    if (chosen === null) throw new GatewayError('invalid_backend');
+    exchange.routed.backend = chosen.name;
+    refuse(chosen.refusal);
+    if (chosen.backend === null) throw new GatewayError('invalid_backend');
+    const pending = chosen.backend.handle(exchange, chosen.context);
+    if (pending instanceof Promise) pending.catch((error) => this.#fail(exchange, error));
+  }
+
+  /** Runs steps from `index` on, then `next`; leaves the call stack only where a step is asynchronous. */
+  #run(exchange: Exchange, steps: readonly Step[], index: number, next: () => void): void {
+    for (let i = index; i < steps.length; i++) {
+      const result = steps[i]?.(exchange);
+      if (result === undefined) continue;
+      if (!(result instanceof Promise)) return this.#answer(exchange, result);
+      result
+        .then((reply) => {
+          if (exchange.endCause !== null) return;
+          if (reply === undefined) this.#run(exchange, steps, i + 1, next);
+          else this.#answer(exchange, reply);
+        })
+        .catch((error) => this.#fail(exchange, error));
+      return;
+    }
+    next();
+  }
+
+  #answer(exchange: Exchange, reply: LocalReply): void {
+    this.#reply.local(exchange, reply.status, reply.headers, reply.body);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    this.#reply.error(
+      exchange,
+      error instanceof GatewayError ? error : new GatewayError('internal', undefined, { cause: error }),
+    );
+  }
+}
+
+function refuse(refusal: Refusal | null): void {
+  if (refusal !== null) throw new GatewayError(refusal.code, refusal.message);
+}
+
+/** A backend by weight; null where there is none to choose. */
+function choose({ backends, totalWeight }: RouteProgram): WeightedBackend | null {
+  const first = backends[0];
+  if (first === undefined || totalWeight === 0) return null;
+  if (backends.length === 1) return first;
+  let point = Math.random() * totalWeight;
+  for (const backend of backends) {
+    point -= backend.weight;
+    if (point < 0) return backend;
+  }
+  return first;
+}
+
+/** The one way back to the client; ends each exchange exactly once. */
+export class PipelineReplier implements Replier {
+  readonly #recorder: Recorder;
+  readonly #log: Logger;
+  readonly #serverTiming: boolean;
+
+  constructor(recorder: Recorder, log: Logger, options: { serverTiming: boolean }) {
+    this.#recorder = recorder;
+    this.#log = log;
+    this.#serverTiming = options.serverTiming;
+  }
+
+  head(exchange: Exchange, status: number, headers: string[]): void {
+    if (exchange.endCause !== null) return;
+    const head: ResponseHead = { status, headers: new HeaderList(headers) };
+    try {
+      exchange.runOnResponse(head);
+    } catch (cause) {
+      // A policy that failed on the response must not let it pass half edited.
+      return this.error(exchange, new GatewayError('internal', undefined, { cause }));
+    }
+    if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
+    exchange.status = head.status;
+    exchange.downstream.writeHead(head.status, head.headers.raw);
+  }
+
+  data(exchange: Exchange, chunk: Buffer): boolean {
+    if (exchange.endCause !== null) return true;
+    exchange.bytesSent += chunk.length;
+    return exchange.downstream.write(chunk);
+  }
+
+  end(exchange: Exchange, trailers?: readonly string[]): void {
+    if (exchange.endCause !== null) return;
+    exchange.downstream.end(undefined, trailers);
+    this.finish(exchange, 'complete');
+  }
+
+  local(exchange: Exchange, status: number, headers: string[], body: Buffer | string): void {
+    if (exchange.endCause !== null) return;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    // RFC 9110 §8.6: neither 1xx nor 204 carries a length, and what 304 would carry isn't known here.
+    if (status !== 204 && status !== 304) headers.push('content-length', String(length));
+    this.head(exchange, status, headers);
+    if (exchange.endCause !== null) return;
+    exchange.bytesSent = length;
+    exchange.downstream.end(body);
+    this.finish(exchange, exchange.error === null ? 'complete' : endOf(exchange.error));
+  }
+
+  error(exchange: Exchange, error: GatewayError): void {
+    if (exchange.endCause !== null) return;
+    exchange.error = error;
+    if (error.code === 'internal')
+      this.#log.error('request failed', { route: exchange.routed.route, cause: describe(error.cause) });
+    if (exchange.status !== 0) {
+      exchange.downstream.abort();
+      this.finish(exchange, endOf(error));
+      return;
+    }
+    if (error.code === 'internal') exchange.dropResponseHooks();
+    const rendered = renderError(error, exchange.errorDialect);
+    this.local(exchange, error.status, [...error.headers, 'content-type', rendered.contentType], rendered.body);
+  }
+
+  finish(exchange: Exchange, cause: EndCause): void {
+    if (exchange.runOnEnd(cause)) this.#recorder.end(exchange);
+  }
+}
+
+function endOf(error: GatewayError): EndCause {
+  switch (error.code) {
+    case 'upstream_timeout':
+    case 'gateway_timeout':
+    case 'request_timeout':
+      return 'timeout';
+    case 'upstream_closed':
+    case 'upstream_connect':
+    case 'upstream_protocol':
+      return 'upstream_gone';
+    default:
+      return 'error';
+  }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
