@@ -70,6 +70,12 @@ export interface PolicyDefinition<Value = unknown> {
   readonly protects: boolean;
   /** Sluice's own, not agentgateway's. */
   readonly own?: boolean;
+  /** Name in configuration where it isn't `name`; `name` stays unique in the registry. */
+  readonly yamlName?: string;
+  /** Other names configuration takes for it. */
+  readonly aliases?: readonly string[];
+  /** Schemas of levels where the value's shape differs from `schema`. */
+  readonly schemas?: Readonly<Partial<Record<PolicyLevel, z.ZodType>>>;
   inactiveParts?(value: Value): InactivePart[];
   faults?(value: Value): PolicyFault[];
   compile?(value: Value, scope: PolicyScope, services: PolicyServices): CompiledPolicy;

@@ -34,6 +34,12 @@ export interface CatalogueEntry {
   /** False: described and validated, not executed by this version. */
   readonly active: boolean;
   readonly own?: boolean;
+  /** Name in configuration where it isn't `name`: two levels may use one name for different policies (`http`). */
+  readonly yamlName?: string;
+  /** Other names configuration takes for it. */
+  readonly aliases?: readonly string[];
+  /** Schemas of levels where the value's shape differs from `schema`. */
+  readonly schemas?: Readonly<Partial<Record<PolicyLevel, z.ZodType>>>;
   /** Parts of a value of an active policy that are not executed yet. */
   inactiveParts?(value: unknown): InactivePart[];
   /** Faults beyond the schema. */
