@@ -2,60 +2,55 @@ import { Readable } from 'node:stream';
 import { type BodySink, type Downstream, Exchange } from '../../src/exchange.ts';
 import { HeaderList } from '../../src/headers.ts';
 
-/** A client's half of an exchange that remembers what it was sent. */
+/** A client that takes everything and remembers it. */
 export class FakeDownstream implements Downstream {
   readonly httpVersion = '1.1' as const;
-  readonly remoteAddress = '127.0.0.1';
-  readonly remotePort = 40000;
-  readonly localPort = 80;
-  readonly tls: Downstream['tls'];
+  readonly remoteAddress = '192.0.2.1';
+  readonly remotePort = 40_000;
+  readonly localPort: number;
+  readonly tls = null;
   readonly hasBody: boolean;
   readonly contentLength: number;
+  readonly bufferedBytes = 0;
   onDrain: (() => void) | null = null;
   onAbort: (() => void) | null = null;
-  bufferedBytes = 0;
-  /** What `write` answers: false plays a slow client. */
-  writable = true;
+
+  /** What the exchange was answered with. */
   status = 0;
-  headers = new HeaderList();
+  headers: readonly string[] = [];
   readonly chunks: Buffer[] = [];
   trailers: readonly string[] = [];
   ended = false;
   aborted = false;
-  readonly #body: readonly Buffer[];
 
-  constructor(options: { body?: readonly Buffer[] | undefined; contentLength?: number; tls?: Downstream['tls'] } = {}) {
-    this.#body = options.body ?? [];
-    this.hasBody = options.body !== undefined;
-    this.contentLength = options.contentLength ?? -1;
-    this.tls = options.tls ?? null;
-  }
+  readonly #body: Buffer;
 
-  get text(): string {
-    return Buffer.concat(this.chunks).toString();
+  constructor(body: Buffer, localPort: number) {
+    this.#body = body;
+    this.hasBody = body.length > 0;
+    this.contentLength = body.length > 0 ? body.length : -1;
+    this.localPort = localPort;
   }
 
   readBody(sink: BodySink): void {
-    queueMicrotask(() => {
-      for (const chunk of this.#body) sink.onChunk(chunk);
-      sink.onEnd([]);
-    });
+    sink.onChunk(this.#body);
+    sink.onEnd([]);
   }
 
   bodyStream(): Readable {
-    return Readable.from(this.#body);
+    return Readable.from([this.#body]);
   }
 
   inform(): void {}
 
   writeHead(status: number, headers: readonly string[]): void {
     this.status = status;
-    this.headers = new HeaderList([...headers]);
+    this.headers = headers;
   }
 
   write(chunk: Buffer): boolean {
     this.chunks.push(chunk);
-    return this.writable;
+    return true;
   }
 
   end(chunk?: Buffer | string, trailers: readonly string[] = []): void {
@@ -69,30 +64,33 @@ export class FakeDownstream implements Downstream {
   }
 }
 
-export interface ExchangeInit {
+export interface FakeRequest {
   method?: string;
   /** Path with query. */
-  target?: string;
-  /** With port, as a client sends it. */
-  host?: string;
+  url?: string;
   scheme?: 'http' | 'https';
-  headers?: Record<string, string>;
-  downstream?: FakeDownstream;
+  host?: string;
+  /** Flat, lower-case names. */
+  headers?: string[];
+  body?: string;
+  localPort?: number;
+  matchedPrefix?: string;
 }
 
-/** An exchange as a driver makes it, on a fake client. */
-export function fakeExchange(init: ExchangeInit = {}): Exchange & { downstream: FakeDownstream } {
-  const target = init.target ?? '/';
-  const question = target.indexOf('?');
-  const authority = init.host ?? 'example.com';
-  const exchange = new Exchange(init.downstream ?? new FakeDownstream(), {
-    method: init.method ?? 'GET',
-    path: question === -1 ? target : target.slice(0, question),
-    query: question === -1 ? '' : target.slice(question + 1),
-    scheme: init.scheme ?? 'http',
+/** An exchange as a driver would hand it over: `GET http://example.com/` unless the request says otherwise. */
+export function fakeExchange(request: FakeRequest = {}): Exchange & { readonly downstream: FakeDownstream } {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const authority = request.host ?? 'example.com';
+  const exchange = new Exchange(new FakeDownstream(Buffer.from(request.body ?? ''), request.localPort ?? 80), {
+    method: request.method ?? 'GET',
+    path: mark === -1 ? url : url.slice(0, mark),
+    query: mark === -1 ? '' : url.slice(mark + 1),
+    scheme: request.scheme ?? 'http',
     authority,
     host: authority.replace(/:\d+$/, ''),
-    headers: new HeaderList(Object.entries(init.headers ?? {}).flat()),
+    headers: new HeaderList([...(request.headers ?? [])]),
   });
-  return exchange as Exchange & { downstream: FakeDownstream };
+  exchange.matchedPrefix = request.matchedPrefix ?? '/';
+  return exchange as Exchange & { readonly downstream: FakeDownstream };
 }
