@@ -23,6 +23,11 @@ export const ERRORS = {
     message: 'The request names no model.',
     hint: 'Set the string field "model" in the body.',
   },
+  unsupported_conversion: {
+    status: 400,
+    message: "The provider does not take requests in this API's format.",
+    hint: 'Send the request in a format the provider takes, or to a model that takes this one.',
+  },
   unauthenticated: {
     status: 401,
     message: 'No valid credential was presented.',

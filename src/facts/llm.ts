@@ -35,7 +35,44 @@ export function totalTokens(usage: Usage): number {
 }
 
 /** gen_ai.operation.name values (OpenTelemetry gen_ai semantic conventions), and our own for what they do not name. */
-export type LlmOperation = 'chat' | 'embeddings' | 'count_tokens' | 'models' | 'passthrough';
+export type LlmOperation = 'chat' | 'text_completion' | 'embeddings' | 'count_tokens' | 'models' | 'passthrough';
+
+/**
+ * agentgateway's route types: what a request's path says it is. `models`, `passthrough` and `detect` are ways of handling, the
+ * others wire formats. `textCompletions` (the legacy /v1/completions) is our own.
+ */
+export const ROUTE_TYPES = [
+  'completions',
+  'messages',
+  'models',
+  'passthrough',
+  'detect',
+  'responses',
+  'embeddings',
+  'realtime',
+  'anthropicTokenCount',
+  'generateContent',
+  'geminiCountTokens',
+  'rerank',
+  'textCompletions',
+] as const;
+
+export type RouteType = (typeof ROUTE_TYPES)[number];
+
+/** The parts of the `ai` policy's value that the LLM adapter executes as data. */
+export interface AiPolicy {
+  /** Members set in a request body that lacks them. */
+  defaults?: Readonly<Record<string, unknown>> | null | undefined;
+  /** Members set in every request body, in place of the client's. */
+  overrides?: Readonly<Record<string, unknown>> | null | undefined;
+  /** Model name or pattern (at most one `*`) → the model asked for instead. */
+  modelAliases?: Readonly<Record<string, string>> | undefined;
+  /** Path suffix, or `*` for every other path → route type. */
+  routes?: Readonly<Record<string, RouteType>> | undefined;
+}
+
+/** What becomes of a request whose client has left: read on to the provider's count, or stop and estimate. */
+export type OnClientAbort = 'drain' | 'cancel';
 
 export interface LlmFacts {
   operation: LlmOperation;

@@ -1,0 +1,20 @@
+import type { RouteType } from '../../../facts/llm.ts';
+
+/** Route types that are wire formats: what a provider says it takes. The others are ways of handling. */
+export type FormatName = Exclude<RouteType, 'models' | 'passthrough' | 'detect'>;
+
+export function isFormatName(route: RouteType): route is FormatName {
+  return route !== 'models' && route !== 'passthrough' && route !== 'detect';
+}
+
+/** The path of each format below an API's base path (`/v1`), where it has a fixed one. */
+export const FORMAT_PATHS = {
+  completions: '/chat/completions',
+  textCompletions: '/completions',
+  responses: '/responses',
+  embeddings: '/embeddings',
+  messages: '/messages',
+  anthropicTokenCount: '/messages/count_tokens',
+  rerank: '/rerank',
+  realtime: '/realtime',
+} as const satisfies Partial<Record<FormatName, string>>;

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { AiProvider } from '../../../resources/types.ts';
+import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
+import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './provider.ts';
+import { modelSetting, pinnedModel } from './settings.ts';
+
+/** agentgateway's ProviderFormat. */
+export const PROVIDER_FORMATS = [
+  'completions',
+  'messages',
+  'responses',
+  'embeddings',
+  'anthropicTokenCount',
+  'generateContent',
+  'geminiCountTokens',
+  'realtime',
+  'rerank',
+] as const satisfies readonly FormatName[];
+
+const schema = z.strictObject({
+  model: modelSetting,
+  providerOverride: z.string().nullish().describe('Name in telemetry; default `custom`.'),
+  formats: z
+    .array(
+      z.strictObject({
+        type: z.enum(PROVIDER_FORMATS).describe('API that the provider takes.'),
+        path: z.string().nullish().describe('Whole path of this API, where it is not the usual one.'),
+      }),
+    )
+    .describe('APIs that the provider takes as they are.'),
+});
+
+/** Any service that speaks one or more of the known formats; the configuration says where it is. */
+export const custom: ProviderDefinition = {
+  name: 'custom',
+  schema,
+  summary: 'Any service that speaks a known API; needs a host.',
+  active: true,
+  open(provider) {
+    const settings = schema.parse(provider.settings);
+    const formats = settings.formats.map(({ type, path }) => ({ type, path: path ?? '' }));
+    return openCustom(provider, {
+      telemetryName: settings.providerOverride || 'custom',
+      origin: null,
+      basePath: '/v1',
+      formats,
+    });
+  },
+};
+
+/** What `custom` and the presets have in common. */
+export function openCustom(
+  provider: AiProvider,
+  service: {
+    telemetryName: string;
+    origin: ProviderOrigin | null;
+    basePath: string;
+    formats: readonly { type: FormatName; path: string }[];
+  },
+): OpenProvider {
+  const formats = new Map<FormatName, FormatPath>();
+  for (const { type, path } of service.formats) formats.set(type, formatPath(type, path));
+  const chat = formats.get('completions');
+  // Who speaks chat completions speaks, as far as anyone can tell, their predecessor too; if not, it will say so itself.
+  if (chat !== undefined && !chat.verbatim) formats.set('textCompletions', formatPath('textCompletions', ''));
+  if (formats.has('messages') && !formats.has('anthropicTokenCount')) {
+    const messages = formats.get('messages') as FormatPath;
+    if (messages.path !== '')
+      formats.set('anthropicTokenCount', { path: `${messages.path}/count_tokens`, verbatim: messages.verbatim });
+  }
+  return {
+    telemetryName: service.telemetryName,
+    origin: service.origin,
+    basePath: service.basePath,
+    formats,
+    model: pinnedModel(provider),
+    keepsPathOnHostOverride: false,
+  };
+}
+
+function formatPath(type: FormatName, path: string): FormatPath {
+  if (path !== '') return { path, verbatim: true };
+  return { path: (FORMAT_PATHS as Partial<Record<FormatName, string>>)[type] ?? '', verbatim: false };
+}

@@ -1,0 +1,21 @@
+import { anthropic } from './anthropic.ts';
+import { custom } from './custom.ts';
+import { anthropicOrDemo, demo, openAIOrDemo } from './demo.ts';
+import { openAI } from './openai.ts';
+import { PRESET_PROVIDERS } from './presets.ts';
+import type { ProviderDefinition } from './provider.ts';
+
+/** Every provider there is, one line each. */
+const ALL: readonly ProviderDefinition[] = [
+  openAI,
+  anthropic,
+  custom,
+  ...PRESET_PROVIDERS,
+  demo,
+  openAIOrDemo,
+  anthropicOrDemo,
+];
+
+export const PROVIDERS: ReadonlyMap<string, ProviderDefinition> = new Map(
+  ALL.map((provider) => [provider.name, provider]),
+);

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import type { ProviderDefinition } from './provider.ts';
+import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
+
+const ORIGIN = { host: 'api.openai.com', port: 443, tls: true };
+const FORMATS = usualPaths(['completions', 'textCompletions', 'responses', 'embeddings', 'rerank', 'realtime']);
+
+/**
+ * OpenAI. A request in OpenAI's own format goes out as it came: `max_tokens` is not rewritten to `max_completion_tokens`,
+ * since only the client knows which of the two its model takes.
+ */
+export const openAI: ProviderDefinition = {
+  name: 'openAI',
+  schema: z.strictObject({
+    model: modelSetting,
+    moderation: z.looseObject({}).nullish().describe('Moderation of prompts and answers by OpenAI.'),
+  }),
+  summary: 'OpenAI: chat completions, responses and embeddings.',
+  active: true,
+  open: (provider) => ({
+    telemetryName: 'openai',
+    origin: ORIGIN,
+    basePath: '/v1',
+    formats: FORMATS,
+    model: pinnedModel(provider),
+    keepsPathOnHostOverride: true,
+  }),
+};

@@ -1,0 +1,47 @@
+import type { HeaderList } from '../../../headers.ts';
+import type { ProviderEntry } from '../../../resources/catalogue.ts';
+import type { AiProvider } from '../../../resources/types.ts';
+import type { Dispatch } from '../../../upstream/call.ts';
+import type { FormatName } from '../formats/route-types.ts';
+
+/** One kind of LLM provider: its description and, where this version executes it, how to speak to it. */
+export interface ProviderDefinition extends ProviderEntry {
+  /** What the adapter works with; absent while the provider is only described. */
+  open?(provider: AiProvider): OpenProvider;
+}
+
+/** Where requests go by default. */
+export interface ProviderOrigin {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+/** A provider with its settings applied. */
+export interface OpenProvider {
+  /** gen_ai.provider.name. */
+  readonly telemetryName: string;
+  /** null: the configuration must say where it is. */
+  readonly origin: ProviderOrigin | null;
+  /** Base path of the API, which `pathPrefix` replaces: `/v1`. */
+  readonly basePath: string;
+  /** Formats it takes as they are → the path it takes them at; '' where the client's path is kept. */
+  readonly formats: ReadonlyMap<FormatName, FormatPath>;
+  /** Model that every request asks for; '' = the client's. */
+  readonly model: string;
+  /** True where a host override without a path prefix leaves the client's path as it is. */
+  readonly keepsPathOnHostOverride: boolean;
+  /**
+   * Corrects a request's fields after backend policies have put the credential in. Runs once an attempt, on a list that may
+   * have been through it before. `configuredLocation`: the operator said where the credential goes.
+   */
+  fixHeaders?(headers: HeaderList, configuredLocation: boolean): void;
+  /** Answers in the gateway itself, in place of an upstream. */
+  readonly dispatch?: Dispatch;
+}
+
+export interface FormatPath {
+  readonly path: string;
+  /** Given by the operator or a preset as a whole: neither base path nor prefix applies. */
+  readonly verbatim: boolean;
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { ROUTE_TYPES } from '../facts/llm.ts';
+import type { InactivePart } from '../resources/catalogue.ts';
+import { celExpression } from '../resources/schema/common.ts';
+import { definePolicy } from './definition.ts';
+
+const jsonObject = z.record(z.string(), z.json());
+const message = z.strictObject({ role: z.string(), content: z.string() });
+
+const schema = z.strictObject({
+  /** Described by the guards themselves; here it only has to be an object. */
+  promptGuard: z.looseObject({}).nullish().describe('Guards on prompts and answers.'),
+  defaults: jsonObject.nullish().describe('Request body members set where the client did not send them.'),
+  overrides: jsonObject.nullish().describe("Request body members set in place of the client's."),
+  transformations: z
+    .record(z.string(), celExpression())
+    .nullish()
+    .describe('Request body members computed by CEL expressions.'),
+  finalTransformations: z
+    .record(z.string(), celExpression())
+    .nullish()
+    .describe("Request body members computed by CEL expressions after conversion to the provider's format."),
+  prompts: z
+    .strictObject({ append: z.array(message).optional(), prepend: z.array(message).optional() })
+    .nullish()
+    .describe("Messages added before or after the client's."),
+  modelAliases: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Model name, or pattern with one `*`, to the model asked for instead.'),
+  promptCaching: z
+    .strictObject({
+      cacheSystem: z.boolean().optional(),
+      cacheMessages: z.boolean().optional(),
+      cacheTools: z.boolean().optional(),
+      minTokens: z.int().min(0).nullish(),
+      cacheMessageOffset: z.int().min(0).optional(),
+    })
+    .nullish()
+    .describe('Cache marks for providers that take them.'),
+  routes: z
+    .record(z.string(), z.enum(ROUTE_TYPES))
+    .optional()
+    .describe('Path suffix, or `*` for every other path, to the API it is handled as.'),
+});
+
+type AiPolicyValue = z.infer<typeof schema>;
+
+/** Parts that this version validates but does not execute; only the guards protect. */
+const INACTIVE = [
+  { name: 'promptGuard', protects: true },
+  { name: 'transformations', protects: false },
+  { name: 'finalTransformations', protects: false },
+  { name: 'prompts', protects: false },
+  { name: 'promptCaching', protects: false },
+] as const satisfies readonly { name: keyof AiPolicyValue; protects: boolean }[];
+
+/** Executed by the LLM adapter, which reads the value (`AiPolicy` of facts/llm.ts) as data. */
+export const aiPolicy = definePolicy<AiPolicyValue>({
+  name: 'ai',
+  schema,
+  summary: 'How requests to LLM providers are handled: body defaults and overrides, model aliases, API by path.',
+  levels: ['route', 'backend'],
+  phase: 'llm-request',
+  protects: false,
+  inactiveParts: (value) =>
+    INACTIVE.filter(({ name }) => value[name] !== undefined && value[name] !== null).map(
+      ({ name, protects }): InactivePart => ({ path: [name], protects }),
+    ),
+  faults: (value) =>
+    Object.keys(value.modelAliases ?? {})
+      .filter((pattern) => pattern.indexOf('*') !== pattern.lastIndexOf('*'))
+      .map((pattern) => ({ path: ['modelAliases', pattern], message: 'a pattern may have at most one `*`' })),
+  compile: () => ({}),
+});
