@@ -1,3 +1,4 @@
+import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
 import type { TokenBuckets } from '../state/shared/token-buckets.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -12,5 +13,5 @@ export interface PolicyServices {
   /** The plain dispatch, without a route's wrappers: for mirrors and auxiliary calls. */
   readonly dispatch: Dispatch;
   /** A cluster for a simple backend reference (`{host}`, `{service}`, `{backend}`), shared per snapshot. */
-  cluster(reference: unknown): Cluster;
+  cluster(reference: SimpleBackend): Cluster;
 }

@@ -1,7 +1,11 @@
 import type { Adapter, AdapterServices, CompiledBackend, Replier } from '../adapters/adapter.ts';
+import { GatewayError } from '../errors/table.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PolicyDefinition } from '../policies/definition.ts';
 import type { PolicyServices } from '../policies/services.ts';
+import { backendKey } from '../resources/keys.ts';
+import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
+import { parseHostPort } from '../resources/schema/common.ts';
 import type {
   Backend,
   BackendTarget,
@@ -14,7 +18,8 @@ import type {
   RouteBackend,
   TargetedPolicy,
 } from '../resources/types.ts';
-import type { Dispatch } from '../upstream/call.ts';
+import type { BackendHooks, Dispatch } from '../upstream/call.ts';
+import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
 import { mergePolicies } from './effective-policies.ts';
 import { HostTable } from './hostnames.ts';
 import {
@@ -38,6 +43,7 @@ export interface PlanServices {
   readonly adapterServices: AdapterServices;
   readonly dispatch: Dispatch;
   readonly reply: Replier;
+  cluster(spec: ClusterSpec): Cluster;
 }
 
 /**
@@ -110,6 +116,16 @@ export interface ResourceChange {
 }
 
 const NO_POLICIES: PolicyMap = {};
+const NO_SET: PolicySet = {
+  steps: [],
+  onResponse: [],
+  wraps: [],
+  prepares: [],
+  tls: null,
+  holdBody: false,
+  unguarded: [],
+  values: {},
+};
 const NO_ROUTES: readonly PlannedRoute[] = [];
 const LISTENER_SCOPE = 'listener';
 /** Route groups may delegate to one another; this many deep and no deeper. */
@@ -131,6 +147,8 @@ export class Plan {
   /** What a program was compiled from → what to compile anew when that changes. */
   readonly #dependents = new Map<string, Set<Dependent>>();
   readonly #targeted = new Map<string, TargetedPolicy[]>();
+  /** What is being compiled: references that its policies resolve become dependencies of it. */
+  #compiling: Dependent | null = null;
   /** Named backends compiled once and shared by the routes that name them. */
   readonly #backends = new Map<string, CompiledBackend>();
 
@@ -195,10 +213,62 @@ export class Plan {
       parents.length === 0 ? listener.resource.key : [listener, ...parents].map((way) => way.resource.key).join(' ');
     let program = route.programs.get(key);
     if (program === undefined) {
-      program = this.#compileRoute(route, parents, listener);
+      this.#compiling = route;
+      try {
+        program = this.#compileRoute(route, parents, listener);
+      } finally {
+        this.#compiling = null;
+      }
       route.programs.set(key, program);
     }
     return program;
+  }
+
+  /** Compiles backend-level policies of an adapter's own places (AI providers); `scope` is unique and stable. */
+  hooks(policies: PolicyMap, scope: string): BackendHooks {
+    const set = this.#compilePolicies(policies, 'backend', scope);
+    const hooks = backendHooks([NO_SET, set]);
+    const refusal = refuseUnguarded(set.unguarded);
+    if (refusal === null) return hooks;
+    const prepare = (): never => {
+      throw new GatewayError(refusal.code, refusal.message);
+    };
+    return { ...hooks, prepare };
+  }
+
+  /**
+   * The cluster of a simple backend reference in a policy (mirror, auxiliary service).
+   * @throws GatewayError invalid_backend where it names nothing.
+   */
+  referenced(reference: SimpleBackend): Cluster {
+    const { target, policies } = this.#referencedTarget(reference);
+    const set = this.#compilePolicies(policies, 'backend', `reference/${JSON.stringify(target)}`);
+    return this.#services.cluster({
+      key: `reference/${JSON.stringify([target, policies])}`,
+      target,
+      tls: set.tls,
+      policies,
+    });
+  }
+
+  #referencedTarget(reference: SimpleBackend): { target: BackendTarget; policies: PolicyMap } {
+    if (reference.host !== undefined) {
+      const address = parseHostPort(reference.host);
+      const target =
+        'path' in address ? ({ kind: 'unix', ...address } as const) : ({ kind: 'host', ...address } as const);
+      return { target, policies: NO_POLICIES };
+    }
+    if (reference.service !== undefined) {
+      const slash = reference.service.name.indexOf('/');
+      const [namespace, name] = [reference.service.name.slice(0, slash), reference.service.name.slice(slash + 1)];
+      return { target: { kind: 'service', namespace, name, port: reference.service.port }, policies: NO_POLICIES };
+    }
+    const key = backendKey(reference.backend ?? '');
+    if (this.#compiling !== null) this.#dependsOn(this.#compiling, key);
+    const named = this.#resources.get(key) as Backend | undefined;
+    if (named === undefined)
+      throw new GatewayError('invalid_backend', `The backend ${reference.backend} does not exist.`);
+    return { target: named.target, policies: named.policies };
   }
 
   #applyListener({ key, resource }: ResourceChange): void {

@@ -8,7 +8,7 @@ export class FakeDownstream implements Downstream {
   readonly remoteAddress = '192.0.2.1';
   readonly remotePort = 40_000;
   readonly localPort: number;
-  readonly tls = null;
+  readonly tls: Downstream['tls'];
   readonly hasBody: boolean;
   readonly contentLength: number;
   readonly bufferedBytes = 0;
@@ -25,7 +25,8 @@ export class FakeDownstream implements Downstream {
 
   readonly #body: Buffer;
 
-  constructor(body: Buffer, localPort: number) {
+  constructor(body: Buffer, localPort: number, sni = '') {
+    this.tls = sni === '' ? null : { sni, alpn: 'http/1.1', clientSans: [] };
     this.#body = body;
     this.hasBody = body.length > 0;
     this.contentLength = body.length > 0 ? body.length : -1;
@@ -35,6 +36,14 @@ export class FakeDownstream implements Downstream {
   readBody(sink: BodySink): void {
     sink.onChunk(this.#body);
     sink.onEnd([]);
+  }
+
+  get text(): string {
+    return Buffer.concat(this.chunks).toString();
+  }
+
+  header(name: string): string | undefined {
+    return new HeaderList([...this.headers]).get(name);
   }
 
   bodyStream(): Readable {
@@ -74,6 +83,8 @@ export interface FakeRequest {
   headers?: string[];
   body?: string;
   localPort?: number;
+  /** Server name of the TLS connection; absent = cleartext. */
+  sni?: string;
   matchedPrefix?: string;
 }
 
@@ -82,15 +93,18 @@ export function fakeExchange(request: FakeRequest = {}): Exchange & { readonly d
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const authority = request.host ?? 'example.com';
-  const exchange = new Exchange(new FakeDownstream(Buffer.from(request.body ?? ''), request.localPort ?? 80), {
-    method: request.method ?? 'GET',
-    path: mark === -1 ? url : url.slice(0, mark),
-    query: mark === -1 ? '' : url.slice(mark + 1),
-    scheme: request.scheme ?? 'http',
-    authority,
-    host: authority.replace(/:\d+$/, ''),
-    headers: new HeaderList([...(request.headers ?? [])]),
-  });
+  const exchange = new Exchange(
+    new FakeDownstream(Buffer.from(request.body ?? ''), request.localPort ?? 80, request.sni),
+    {
+      method: request.method ?? 'GET',
+      path: mark === -1 ? url : url.slice(0, mark),
+      query: mark === -1 ? '' : url.slice(mark + 1),
+      scheme: request.scheme ?? 'http',
+      authority,
+      host: authority.replace(/:\d+$/, ''),
+      headers: new HeaderList([...(request.headers ?? [])]),
+    },
+  );
   exchange.matchedPrefix = request.matchedPrefix ?? '/';
   return exchange as Exchange & { readonly downstream: FakeDownstream };
 }

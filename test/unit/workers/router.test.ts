@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RouteMatch } from '../../../src/resources/types.ts';
 import { type Routable, Router } from '../../../src/workers/router.ts';
-import { type ExchangeInit, fakeExchange } from '../../support/exchange.ts';
+import { type FakeRequest, fakeExchange } from '../../support/exchange.ts';
 
 function route(
   key: string,
@@ -12,7 +12,7 @@ function route(
   return { key, hostnames, order, matches: matches.map((match) => ({ method: '', headers: [], query: [], ...match })) };
 }
 
-function select(routes: Routable[], request: ExchangeInit): string | null {
+function select(routes: Routable[], request: FakeRequest): string | null {
   const router = new Router<Routable>();
   for (const one of routes) router.add(one);
   return router.select(fakeExchange(request))?.target.key ?? null;
@@ -38,13 +38,13 @@ describe('path precedence (Gateway API HTTPPathMatch)', () => {
     ['/apix', 'root'],
     ['/', 'root'],
     ['/re/5', 'root'],
-  ])('%s → %s', (target, expected) => expect(select(routes, { target })).toBe(expected));
+  ])('%s → %s', (target, expected) => expect(select(routes, { url: target })).toBe(expected));
 
   it('tries a regular expression only where no prefix holds, and against the whole path', () => {
     const only = routes.slice(4);
-    expect(select(only, { target: '/re/5' })).toBe('regex');
-    expect(select(only, { target: '/re/5/x' })).toBeNull();
-    expect(select(only, { target: '/re/x' })).toBeNull();
+    expect(select(only, { url: '/re/5' })).toBe('regex');
+    expect(select(only, { url: '/re/5/x' })).toBeNull();
+    expect(select(only, { url: '/re/x' })).toBeNull();
   });
 });
 
@@ -65,19 +65,19 @@ describe('precedence of equals', () => {
     ]),
     route('method', [{ path, method: 'POST' }]),
   ];
-  it.each<[ExchangeInit, string]>([
-    [{ target: '/a' }, 'plain'],
-    [{ target: '/a?q=1' }, 'query'],
-    [{ target: '/a?q=2' }, 'plain'],
-    [{ target: '/a?q=1', headers: { x: '1' } }, 'header'],
-    [{ target: '/a', headers: { x: '1', y: '7' } }, 'headers'],
-    [{ target: '/a', headers: { x: '1', y: '77' } }, 'header'],
-    [{ target: '/a', method: 'POST', headers: { x: '1', y: '7' } }, 'method'],
+  it.each<[FakeRequest, string]>([
+    [{ url: '/a' }, 'plain'],
+    [{ url: '/a?q=1' }, 'query'],
+    [{ url: '/a?q=2' }, 'plain'],
+    [{ url: '/a?q=1', headers: ['x', '1'] }, 'header'],
+    [{ url: '/a', headers: ['x', '1', 'y', '7'] }, 'headers'],
+    [{ url: '/a', headers: ['x', '1', 'y', '77'] }, 'header'],
+    [{ url: '/a', method: 'POST', headers: ['x', '1', 'y', '7'] }, 'method'],
   ])('%o → %s', (request, expected) => expect(select(routes, request)).toBe(expected));
 
   it('takes the earlier of two alike, then the smaller key', () => {
-    expect(select([route('b', [{ path }], [], 1), route('a', [{ path }], [], 2)], { target: '/a' })).toBe('b');
-    expect(select([route('b', [{ path }]), route('a', [{ path }])], { target: '/a' })).toBe('a');
+    expect(select([route('b', [{ path }], [], 1), route('a', [{ path }], [], 2)], { url: '/a' })).toBe('b');
+    expect(select([route('b', [{ path }]), route('a', [{ path }])], { url: '/a' })).toBe('a');
   });
 });
 
@@ -98,7 +98,7 @@ describe('hostnames', () => {
     ['a.example.com:8080', '/only', 'exact'],
     ['com', '/', 'any'],
     ['', '/', 'any'],
-  ])('%s %s → %s', (host, target, expected) => expect(select(routes, { host, target })).toBe(expected));
+  ])('%s %s → %s', (host, target, expected) => expect(select(routes, { host, url: target })).toBe(expected));
 });
 
 it('matches pseudo headers', () => {
@@ -121,7 +121,7 @@ it('removes exactly what was added', () => {
   expect(router.size).toBe(7);
   router.remove(all[1]!);
   expect(router.size).toBe(1);
-  expect(router.select(fakeExchange({ host: 'h', target: '/y/1' }))?.target.key).toBe('root');
+  expect(router.select(fakeExchange({ host: 'h', url: '/y/1' }))?.target.key).toBe('root');
   router.remove(root);
   expect(router.size).toBe(0);
   expect(router.select(fakeExchange())).toBeNull();
@@ -130,5 +130,5 @@ it('removes exactly what was added', () => {
 it('says the prefix that held, for rewrites', () => {
   const router = new Router<Routable>();
   router.add(route('p', [{ path: { pathPrefix: '/p/q/' } }]));
-  expect(router.select(fakeExchange({ target: '/p/q/r' }))?.prefix).toBe('/p/q');
+  expect(router.select(fakeExchange({ url: '/p/q/r' }))?.prefix).toBe('/p/q');
 });

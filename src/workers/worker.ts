@@ -1,0 +1,151 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
+import { httpAdapter } from '../adapters/http/adapter.ts';
+import { llmAdapter } from '../adapters/llm/adapter.ts';
+import { POLICIES } from '../policies/registry.ts';
+import type { PolicyServices } from '../policies/services.ts';
+import type { BackendTarget, Resource } from '../resources/types.ts';
+import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
+import { EndpointTable } from '../state/shared/endpoint-table.ts';
+import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
+import { SnapshotReader } from '../state/shared/snapshot-log.ts';
+import { TokenBuckets } from '../state/shared/token-buckets.ts';
+import { AccessLog } from '../telemetry/access-log.ts';
+import { LevelLogger } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { MetricsPush } from '../telemetry/metrics-push.ts';
+import { Recorder } from '../telemetry/record.ts';
+import { Clusters } from '../upstream/clusters.ts';
+import { createDispatch } from '../upstream/dispatch.ts';
+import { Binds } from './binds.ts';
+import { chooseDriver } from './drivers/select.ts';
+import { Pipeline, PipelineReplier } from './pipeline.ts';
+import { Plan } from './plan.ts';
+
+/**
+ * One worker thread: replays the snapshot log into a plan, listens on its binds and serves. It owns its connections and nothing
+ * else; what must outlive it is in shared memory or with the primary.
+ */
+const boot = workerData as WorkerBoot;
+const { settings, index } = boot;
+
+function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
+
+const log = new LevelLogger(settings.logLevel, (record) => send({ type: 'log', ...record }));
+const metrics = new Metrics();
+const accessLog = new AccessLog({ format: settings.logFormat, send: (batch) => send({ type: 'lines', ...batch }) });
+const recorder = new Recorder(metrics, accessLog);
+const reply = new PipelineReplier(recorder, log, { serverTiming: settings.serverTiming });
+const bodies = MemoryBudget.open(boot.memory, BUDGET.bodies, index);
+
+const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index), metrics, log };
+const clusters = new Clusters(upstream);
+const dispatch = createDispatch(upstream);
+
+const policyServices: PolicyServices = {
+  buckets: TokenBuckets.open(boot.buckets, index),
+  metrics,
+  log,
+  dispatch,
+  cluster: (reference) => plan.referenced(reference),
+};
+const adapterServices: AdapterServices = {
+  metrics,
+  log,
+  bodies,
+  drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
+  drainTimeoutMs: settings.drainTimeoutMs,
+  cluster: (spec) => clusters.get(spec),
+  hooks: (policies, scope) => plan.hooks(policies, scope),
+  resource: (key) => plan.resource(key),
+};
+const adapters = new Map<BackendTarget['kind'], Adapter>();
+for (const adapter of [httpAdapter, llmAdapter]) for (const kind of adapter.kinds) adapters.set(kind, adapter);
+
+const plan: Plan = new Plan({
+  policies: POLICIES,
+  adapters,
+  policyServices,
+  adapterServices,
+  dispatch,
+  reply,
+  cluster: (spec) => clusters.get(spec),
+});
+const pipeline = new Pipeline(plan, reply);
+const binds = new Binds({
+  plan,
+  metrics,
+  log,
+  ipv6: settings.enableIpv6,
+  workers: boot.workers,
+  index,
+  chooseDriver,
+  serve: (exchange, bindKey) => pipeline.serve(exchange, bindKey),
+});
+const push = new MetricsPush(metrics, (deltas, transfer) => send({ type: 'metrics', metrics: deltas }, transfer), {
+  collect: () => {
+    binds.collect();
+    metrics.heldBodies.labels({}).set(index === 0 ? bodies.used : 0);
+  },
+});
+
+const reader = new SnapshotReader(boot.snapshot);
+const decoder = new TextDecoder();
+
+/** Applies everything published since the last time, version by version, then opens and closes ports. */
+async function apply(): Promise<void> {
+  const published = reader.read();
+  if (published !== null) {
+    const changes = published.changes.map(({ key, value }) => ({
+      key,
+      resource: value === null ? null : (JSON.parse(decoder.decode(value)) as Resource),
+    }));
+    plan.apply(changes);
+    clusters.apply(changes);
+  }
+  const errors = await binds.reconcile();
+  metrics.snapshotVersion.labels({ worker: String(index) }).set(reader.version);
+  send({ type: 'applied', version: reader.version, ports: binds.ports, errors });
+}
+
+/** Changes are applied one after the other, whatever comes while ports are being opened. */
+let applying: Promise<void> = Promise.resolve();
+function applyNext(): void {
+  applying = applying.then(apply).catch((error) => log.error('a snapshot could not be applied', { error }));
+}
+
+async function drain(deadlineMs: number): Promise<void> {
+  const deadline = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
+  await Promise.race([binds.drain(), deadline]);
+  binds.close();
+  accessLog.flush();
+  push.stop();
+  send({ type: 'drained' });
+  clusters.close();
+  parentPort?.close();
+}
+
+parentPort?.on('message', (message: ToWorker) => {
+  switch (message.type) {
+    case 'snapshot':
+      applyNext();
+      break;
+    case 'generation':
+      reader.moveTo(message.snapshot);
+      send({ type: 'moved', generation: message.generation });
+      applyNext();
+      break;
+    case 'linesTaken':
+      accessLog.acknowledge(message.units);
+      break;
+    case 'logLevel':
+      log.level = message.level;
+      break;
+    case 'drain':
+      void drain(message.deadlineMs);
+      break;
+  }
+});
+applyNext();
