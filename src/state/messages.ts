@@ -29,7 +29,7 @@ export type ToWorker =
   /** Stop accepting and finish what is under way; `deadlineMs` from now everything left is closed. */
   | { type: 'drain'; deadlineMs: number }
   /** The log's writer has taken a batch of `lines` of this many UTF-16 units. */
-  | { type: 'logged'; units: number }
+  | { type: 'linesTaken'; units: number }
   /** From now on records of this level and above are logged. */
   | { type: 'logLevel'; level: LogLevel }
   /** A mailbox port, transferred. */

@@ -1,0 +1,55 @@
+/** The steps of an orderly end, each given by its owner. */
+export interface DrainSteps {
+  /** From now on balancers are told to send nothing more. */
+  notReady(): void;
+  /** Has the workers finish; says whether all have left in time. */
+  drain(deadlineMs: number): Promise<boolean>;
+  /** Closes the gateway's own servers and writes what the log still holds. */
+  finish(): Promise<void>;
+  exit(code: number): void;
+}
+
+export interface DrainTimes {
+  /** How long listeners stay open after readiness went false, ms. */
+  readonly minTerminationMs: number;
+  /** How long requests in flight may take, ms, counted like the minimum from the moment the end was asked for. */
+  readonly terminationMs: number;
+}
+
+/**
+ * The end of the process. Readiness goes false at once and listeners stay open for the minimum, so that balancers notice
+ * before connections are refused; then in-flight requests, bodies included, finish within the deadline. A second request to
+ * end, while the first is being served, ends at once.
+ */
+export class Drain {
+  readonly #steps: DrainSteps;
+  readonly #times: DrainTimes;
+  #begun = false;
+
+  constructor(steps: DrainSteps, times: DrainTimes) {
+    this.#steps = steps;
+    this.#times = times;
+  }
+
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Begins the end, or, when begun already, ends now with exit code 1. */
+  async end(): Promise<void> {
+    if (this.#begun) {
+      this.#steps.exit(1);
+      return;
+    }
+    this.#begun = true;
+    this.#steps.notReady();
+    if (this.#times.minTerminationMs > 0) await sleep(this.#times.minTerminationMs);
+    await this.#steps.drain(Math.max(0, this.#times.terminationMs - this.#times.minTerminationMs));
+    await this.#steps.finish();
+    this.#steps.exit(0);
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
