@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { GatewayError } from '../errors/table.ts';
+import type { Exchange } from '../exchange.ts';
+import { totalTokens } from '../facts/llm.ts';
+import type { PolicyFault } from '../resources/catalogue.ts';
+import { duration, parseDuration, uint } from '../resources/schema/common.ts';
+import type { Bucket, Lease } from '../state/shared/token-buckets.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { conditional, isConditional } from './conditional.ts';
+import { type CompiledPolicy, definePolicy, type PolicyScope } from './definition.ts';
+import type { PolicyServices } from './services.ts';
+
+const limitSchema = z.strictObject({
+  maxTokens: uint().default(0).describe('How much can accumulate: the largest burst.'),
+  tokensPerFill: uint().default(0).describe('How much is added each fill interval.'),
+  fillInterval: duration().describe('How often the bucket is refilled.'),
+  type: z
+    .enum(['requests', 'tokens'])
+    .default('requests')
+    .describe('`requests`: each request counts one. `tokens`: LLM tokens count, input and output.'),
+});
+
+type LimitSpec = z.infer<typeof limitSchema>;
+
+/** Bytes of a request body that stand for one token until the provider has counted. */
+const BYTES_PER_TOKEN = 4;
+
+/**
+ * Limits of this gateway process, exact over its workers. A token limit reserves an estimate of the prompt when the request
+ * comes and settles with the provider's count; what is used beyond the estimate is owed by the requests that follow.
+ */
+export const localRateLimit = definePolicy({
+  name: 'localRateLimit',
+  schema: z.union([z.array(limitSchema), conditional(limitSchema)]),
+  summary: 'Limits requests or LLM tokens by token buckets shared by all workers of the process.',
+  levels: ['route'],
+  phase: 'limit',
+  protects: true,
+  inactiveParts: (value) => (isConditional<LimitSpec>(value) ? [{ path: ['conditional'], protects: true }] : []),
+  faults(value) {
+    const isList = !isConditional<LimitSpec>(value);
+    return (isList ? value : value.conditional).flatMap((spec, index) =>
+      faultsOf(spec, isList ? [index] : ['conditional', index]),
+    );
+  },
+  compile: (value, scope, services) =>
+    isConditional<LimitSpec>(value) || value.length === 0 ? {} : new LocalRateLimits(value, scope, services),
+});
+
+function faultsOf(spec: LimitSpec, path: (string | number)[]): PolicyFault[] {
+  const faults: PolicyFault[] = [];
+  if (parseDuration(spec.fillInterval) < 1) {
+    faults.push({ path: [...path, 'fillInterval'], message: 'a fill interval is at least 1ms' });
+  }
+  if (spec.tokensPerFill > spec.maxTokens) {
+    faults.push({
+      path: [...path, 'tokensPerFill'],
+      message: `a fill of ${spec.tokensPerFill} does not fit into maxTokens ${spec.maxTokens}`,
+    });
+  }
+  return faults;
+}
+
+interface Limit {
+  readonly bucket: Bucket;
+  readonly type: 'requests' | 'tokens';
+}
+
+class LocalRateLimits implements CompiledPolicy {
+  readonly #limits: readonly Limit[];
+  readonly #metrics: Metrics;
+
+  constructor(specs: readonly LimitSpec[], scope: PolicyScope, services: PolicyServices) {
+    this.#metrics = services.metrics;
+    this.#limits = specs.map((spec, index) => ({
+      type: spec.type,
+      bucket: services.buckets.bucket(`${scope.key}/localRateLimit/${index}/${spec.type}`, {
+        maxTokens: spec.maxTokens,
+        tokensPerFill: spec.tokensPerFill,
+        fillIntervalMs: parseDuration(spec.fillInterval),
+      }),
+    }));
+  }
+
+  onRequest(exchange: Exchange): undefined {
+    const limits = this.#limits;
+    const now = Date.now();
+    const [only] = limits;
+    if (limits.length === 1 && only !== undefined && only.type === 'requests') {
+      // The usual case needs no lease: nothing can be left to give back.
+      const taken = only.bucket.take(1, now);
+      if (!taken.ok) throw this.#refusal(exchange, only, taken.remaining, taken.retryAfterMs);
+      report(exchange, only.bucket, taken.remaining, now);
+      return undefined;
+    }
+    const leases: Lease[] = [];
+    for (const limit of limits) {
+      const amount = limit.type === 'requests' ? 1 : estimate(exchange, limit.bucket.limit);
+      const lease = limit.bucket.reserve(amount, now);
+      if (lease === null) {
+        // Refused by one limit, the request counts against none.
+        for (const earlier of leases) earlier.settle(0, now);
+        const remaining = Math.max(limit.bucket.balance(now), 0);
+        throw this.#refusal(exchange, limit, remaining, limit.bucket.retryAfterMs(amount, now));
+      }
+      leases.push(lease);
+    }
+    this.#granted(exchange, leases, now);
+    return undefined;
+  }
+
+  #granted(exchange: Exchange, leases: readonly Lease[], now: number): void {
+    const tokens: Lease[] = [];
+    let tightest = -1;
+    for (const [index, lease] of leases.entries()) {
+      if (this.#limits[index]?.type === 'tokens') {
+        tokens.push(lease);
+        continue;
+      }
+      lease.settle(lease.estimate, now);
+      if (tightest === -1 || lease.remaining < (leases[tightest]?.remaining ?? 0)) tightest = index;
+    }
+    const bucket = this.#limits[tightest]?.bucket;
+    if (bucket !== undefined) report(exchange, bucket, leases[tightest]?.remaining ?? 0, now);
+    if (tokens.length === 0) return;
+    exchange.onUsage((ended) => {
+      const usage = ended.llm?.usage;
+      if (usage) for (const lease of tokens) lease.settle(totalTokens(usage));
+    });
+    // No usage by the end means that no tokens were spent (refused, failed, not an LLM request).
+    exchange.onEnd(() => {
+      for (const lease of tokens) lease.settle(0);
+    });
+  }
+
+  #refusal(exchange: Exchange, limit: Limit, remaining: number, retryAfterMs: number): GatewayError {
+    const { bind, gateway, listener, route, routeRule } = exchange.routed;
+    this.#metrics.rateLimited.inc({ type: limit.type, bind, gateway, listener, route, route_rule: routeRule });
+    const headers = ['x-ratelimit-limit', String(limit.bucket.limit), 'x-ratelimit-remaining', String(remaining)];
+    if (Number.isFinite(retryAfterMs)) {
+      const seconds = String(Math.max(Math.ceil(retryAfterMs / 1000), 1));
+      headers.push('x-ratelimit-reset', seconds, 'retry-after', seconds);
+    }
+    const what = limit.type === 'requests' ? 'request' : 'token';
+    return new GatewayError('rate_limited', `The ${what} rate limit of this route is reached.`, { headers });
+  }
+}
+
+/** Tokens a prompt of this request's length may have, at least 1 and at most what the bucket can ever give. */
+function estimate(exchange: Exchange, limit: number): number {
+  const tokens = Math.ceil(exchange.downstream.contentLength / BYTES_PER_TOKEN);
+  return Math.max(Math.min(tokens, limit), 1);
+}
+
+/** The state of a request limit on the response, as agentgateway gives it: reset is in seconds until the next refill. */
+function report(exchange: Exchange, bucket: Bucket, remaining: number, now: number): void {
+  exchange.onResponse((head) => {
+    const nextFillMs = bucket.retryAfterMs(remaining + 1, now);
+    head.headers.set('x-ratelimit-limit', String(bucket.limit));
+    head.headers.set('x-ratelimit-remaining', String(remaining));
+    if (Number.isFinite(nextFillMs)) head.headers.set('x-ratelimit-reset', String(Math.ceil(nextFillMs / 1000)));
+  });
+}
