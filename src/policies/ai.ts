@@ -3,13 +3,13 @@ import { ROUTE_TYPES } from '../facts/llm.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
 import { celExpression } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
+import { promptGuardSchema } from './prompt-guard.ts';
 
 const jsonObject = z.record(z.string(), z.json());
 const message = z.strictObject({ role: z.string(), content: z.string() });
 
 const schema = z.strictObject({
-  /** Described by the guards themselves; here it only has to be an object. */
-  promptGuard: z.looseObject({}).nullish().describe('Guards on prompts and answers.'),
+  promptGuard: promptGuardSchema.nullish().describe('Guards on prompts and answers.'),
   defaults: jsonObject.nullish().describe('Request body members set where the client did not send them.'),
   overrides: jsonObject.nullish().describe("Request body members set in place of the client's."),
   transformations: z

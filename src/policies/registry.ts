@@ -22,15 +22,16 @@ import { frontendTls } from './frontend-tls.ts';
 import { health } from './health.ts';
 import { inferenceRouting } from './inference-routing.ts';
 import { jwtAuth } from './jwt-auth.ts';
+import { localRateLimit } from './local-rate-limit.ts';
 import { mcpAuthentication } from './mcp-authentication.ts';
 import { mcpAuthorization } from './mcp-authorization.ts';
 import { mcpGuardrails } from './mcp-guardrails.ts';
 import { networkAuthorization } from './network-authorization.ts';
 import { networkExtAuthz } from './network-ext-authz.ts';
 import { oidc } from './oidc.ts';
+import { onClientAbortPolicy } from './on-client-abort.ts';
 import { proxyProtocol } from './proxy-protocol.ts';
 import { remoteRateLimit } from './remote-rate-limit.ts';
-import { onClientAbortPolicy } from './on-client-abort.ts';
 import { requestHeaderModifier } from './request-header-modifier.ts';
 import { requestRedirect } from './request-redirect.ts';
 import { responseHeaderModifier } from './response-header-modifier.ts';
@@ -63,6 +64,7 @@ const ALL: readonly PolicyDefinition[] = [
   extAuthz,
   authorization,
   remoteRateLimit,
+  localRateLimit,
   delay,
   buffer,
   extProc,

@@ -52,6 +52,8 @@ export interface ProviderEntry {
   readonly schema: z.ZodType;
   readonly summary: string;
   readonly active: boolean;
+  /** Sluice's own, not agentgateway's. */
+  readonly own?: boolean;
   /** For presets: the base URL its requests go to, e.g. https://api.groq.com/openai/v1. */
   readonly baseUrl?: string;
 }

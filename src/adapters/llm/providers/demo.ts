@@ -42,6 +42,7 @@ export const demo: ProviderDefinition = {
   schema: z.strictObject({ model: modelSetting }),
   summary: "Sluice's own: answers in the gateway itself, labelled as a demo, without any model behind it.",
   active: true,
+  own: true,
   open: openDemo,
 };
 
@@ -55,6 +56,7 @@ function orDemo(name: string, real: ProviderDefinition, title: string): Provider
     schema: real.schema,
     summary: `Sluice's own: ${title} where a key is configured, else the demo provider.`,
     active: true,
+    own: true,
     open: (provider) => (hasKey(provider) && real.open !== undefined ? real.open(provider) : openDemo(provider)),
   };
 }

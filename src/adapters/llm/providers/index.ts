@@ -1,6 +1,7 @@
 import { anthropic } from './anthropic.ts';
 import { custom } from './custom.ts';
 import { anthropicOrDemo, demo, openAIOrDemo } from './demo.ts';
+import { DESCRIBED_PROVIDERS } from './described.ts';
 import { openAI } from './openai.ts';
 import { PRESET_PROVIDERS } from './presets.ts';
 import type { ProviderDefinition } from './provider.ts';
@@ -11,6 +12,7 @@ const ALL: readonly ProviderDefinition[] = [
   anthropic,
   custom,
   ...PRESET_PROVIDERS,
+  ...DESCRIBED_PROVIDERS,
   demo,
   openAIOrDemo,
   anthropicOrDemo,

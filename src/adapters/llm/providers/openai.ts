@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { openAIModerationSchema } from './openai-moderation.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
 
@@ -13,7 +14,7 @@ export const openAI: ProviderDefinition = {
   name: 'openAI',
   schema: z.strictObject({
     model: modelSetting,
-    moderation: z.looseObject({}).nullish().describe('Moderation of prompts and answers by OpenAI.'),
+    moderation: openAIModerationSchema.nullish().describe('Moderation of prompts and answers by OpenAI.'),
   }),
   summary: 'OpenAI: chat completions, responses and embeddings.',
   active: true,

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { definePolicy } from './definition.ts';
+
+const schema = z.strictObject({
+  additionalOrigins: z
+    .array(z.string())
+    .default([])
+    .describe('Origins that may send state-changing requests, beside the own one.'),
+});
+
+/** Refuses state-changing requests that a browser sends on behalf of another site. */
+export const csrf = definePolicy({
+  name: 'csrf',
+  schema,
+  summary: 'Refuses cross-site requests that change state.',
+  levels: ['route'],
+  phase: 'authorization',
+  protects: true,
+});

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import {
+  celExpression,
+  celMap,
+  exactlyOne,
+  headerName,
+  headerOrPseudo,
+  uint,
+  uint32,
+} from '../resources/schema/common.ts';
+import { explicitOrConditional } from './conditional.ts';
+import { definePolicy } from './definition.ts';
+import { withAuxiliaryService } from './simple-backend.ts';
+
+const grpc = z.strictObject({
+  context: z.record(z.string(), z.string()).nullish().describe('Fixed entries of the check request.'),
+  metadata: celMap().nullish().describe('Metadata of the check request, each a CEL expression.'),
+});
+
+const http = z.strictObject({
+  path: celExpression().nullish().describe('CEL expression that gives the path asked.'),
+  redirect: celExpression().nullish().describe('CEL expression that gives where an unauthenticated client is sent.'),
+  body: celExpression().nullish().describe('CEL expression that gives the body of the check request.'),
+  includeResponseHeaders: z
+    .array(headerName())
+    .optional()
+    .describe("Headers of the service's answer that are added to the request."),
+  addRequestHeaders: celMap().optional().describe('Headers of the check request, each a CEL expression.'),
+  metadata: celMap().optional().describe('Facts read from the answer, each a CEL expression.'),
+});
+
+/** A check of each request with an authorization service. */
+export const extAuthzSchema = withAuxiliaryService({
+  protocol: exactlyOne(
+    z.strictObject({
+      grpc: grpc.optional().describe("Envoy's ext_authz over gRPC."),
+      http: http.optional().describe('A plain HTTP request; 2xx allows.'),
+    }),
+    ['grpc', 'http'],
+  )
+    .default({ grpc: {} })
+    .describe('How the service is asked.'),
+  failureMode: z
+    .union([
+      z.literal('allow').describe('Let requests pass.'),
+      z.literal('deny').describe('Refuse requests.'),
+      z.strictObject({
+        denyWithStatus: z.int().min(0).max(65535).describe('Refuse requests with this status.'),
+      }),
+    ])
+    .default('deny')
+    .describe('What is done while the service fails.'),
+  includeRequestHeaders: z.array(headerOrPseudo()).optional().describe('Request headers that the service is shown.'),
+  includeRequestBody: z
+    .strictObject({
+      maxRequestBytes: uint32().default(0).describe('Most bytes of the body; 0 means 8192.'),
+      allowPartialMessage: z.boolean().default(false).describe('Show the beginning of longer bodies.'),
+      packAsBytes: z.boolean().default(false).describe('Send the body as bytes rather than text (gRPC).'),
+    })
+    .nullish()
+    .describe('Request body that the service is shown.'),
+  cache: z
+    .strictObject({
+      key: z.array(celExpression()).describe('CEL expressions that make the key: all that the answer depends on.'),
+      ttl: celExpression().describe('CEL expression that gives how long an answer is kept.'),
+      maxEntries: uint().default(10000).describe('Most answers kept.'),
+    })
+    .nullish()
+    .describe("Reuse of the service's answers."),
+});
+
+/** External authorization (Envoy's ext_authz protocol, or HTTP). */
+export const extAuthz = definePolicy({
+  name: 'extAuthz',
+  schema: explicitOrConditional(extAuthzSchema),
+  schemas: { backend: extAuthzSchema },
+  summary: 'Asks an authorization service whether a request may pass.',
+  levels: ['gateway', 'route', 'backend'],
+  phase: 'authorization',
+  protects: true,
+});

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { duration, size, uint, uint32 } from '../resources/schema/common.ts';
+import { definePolicy } from './definition.ts';
+
+export const frontendHttpSchema = z.strictObject({
+  maxBufferSize: size().default(2097152).describe('Most bytes of a body that is held.'),
+  http1MaxHeaders: uint().nullish().describe('Most headers of an HTTP/1 request. Default: 100.'),
+  http1IdleTimeout: duration().default('10m0s').describe('An idle HTTP/1 connection is closed after this time.'),
+  http1HeaderCase: z
+    .enum(['lowercase', 'preserve'])
+    .default('lowercase')
+    .describe('Case of header names in HTTP/1 responses.'),
+  http2WindowSize: uint32().nullish().describe('HTTP/2 stream window in bytes.'),
+  http2ConnectionWindowSize: uint32().nullish().describe('HTTP/2 connection window in bytes.'),
+  http2FrameSize: uint32().nullish().describe('Largest HTTP/2 frame in bytes.'),
+  http2MaxHeaderSize: uint32().nullish().describe('Most bytes of the headers of an HTTP/2 request.'),
+  http2KeepaliveInterval: duration().nullish().describe('Time between HTTP/2 pings.'),
+  http2KeepaliveTimeout: duration().nullish().describe('An unanswered ping ends the connection after this time.'),
+  maxConnectionDuration: duration()
+    .nullish()
+    .describe('A connection is closed after this time, once its request has ended.'),
+});
+
+export type FrontendHttp = z.output<typeof frontendHttpSchema>;
+
+/** HTTP with clients. The backend-level policy `http` is another one. */
+export const frontendHttp = definePolicy({
+  name: 'frontend.http',
+  yamlName: 'http',
+  schema: frontendHttpSchema,
+  summary: 'Limits and time-outs of HTTP with clients.',
+  levels: ['frontend'],
+  phase: 'connection',
+  protects: false,
+});

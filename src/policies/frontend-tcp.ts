@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import { keepalives } from '../resources/schema/settings.ts';
+import { definePolicy } from './definition.ts';
+
+/** TCP with clients. The backend-level policy `tcp` is another one. */
+export const frontendTcp = definePolicy({
+  name: 'frontend.tcp',
+  yamlName: 'tcp',
+  schema: z.strictObject({ keepalives: keepalives().describe('TCP keep-alives.') }),
+  summary: 'TCP keep-alives with clients.',
+  levels: ['frontend'],
+  phase: 'connection',
+  protects: false,
+});

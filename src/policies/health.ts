@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { celExpression, duration } from '../resources/schema/common.ts';
+import { definePolicy } from './definition.ts';
+
+export const healthSchema = z.strictObject({
+  unhealthyExpression: celExpression()
+    .nullish()
+    .describe('CEL expression: true counts the response as a failure. Default: 5xx and failed connections.'),
+  eviction: z
+    .strictObject({
+      duration: duration().nullish().describe('How long an endpoint stays evicted.'),
+      restoreHealth: z.number().nullish().describe('Health score, 0 to 1, an endpoint comes back with.'),
+      consecutiveFailures: z.int().nullish().describe('Failures in a row that evict.'),
+      healthThreshold: z.number().nullish().describe('A failure below this health score, 0 to 1, evicts.'),
+    })
+    .nullish()
+    .describe('When failing endpoints are left out.'),
+});
+
+export type HealthPolicy = z.output<typeof healthSchema>;
+
+/** Outlier detection: endpoints that fail are evicted for a while. */
+export const health = definePolicy({
+  name: 'health',
+  schema: healthSchema,
+  summary: 'Decides when an endpoint counts as unhealthy and how long it is left out.',
+  levels: ['backend'],
+  phase: 'backend',
+  protects: false,
+});

@@ -1,0 +1,12 @@
+import { definePolicy } from './definition.ts';
+import { ruleSetSchema } from './rules.ts';
+
+/** CEL rules over a connection, before any request is read from it. */
+export const networkAuthorization = definePolicy({
+  name: 'networkAuthorization',
+  schema: ruleSetSchema,
+  summary: 'Allows or refuses client connections by CEL rules.',
+  levels: ['frontend'],
+  phase: 'connection',
+  protects: true,
+});

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { celExpression, celMap } from '../resources/schema/common.ts';
+import { definePolicy } from './definition.ts';
+import { withAuxiliaryService } from './simple-backend.ts';
+
+const sampling = () => z.union([z.string(), z.number(), z.boolean()]).nullish();
+
+const schema = withAuxiliaryService({
+  attributes: celMap().default({}).describe('Span attributes, each a CEL expression.'),
+  resources: celMap().default({}).describe('Resource attributes, each a CEL expression.'),
+  remove: z.array(z.string()).default([]).describe('Span attributes to leave out.'),
+  randomSampling: sampling().describe('Share of requests traced when the client sends no trace context.'),
+  clientSampling: sampling().describe('Share of requests traced when the client asks for it.'),
+  filter: celExpression().nullish().describe('Spans for which this CEL expression is false are not exported.'),
+  path: z.string().default('/v1/traces').describe('Path of the HTTP transport.'),
+  protocol: z.enum(['grpc', 'http']).default('grpc').describe('OTLP transport.'),
+});
+
+/** Export of traces over OTLP. */
+export const tracing = definePolicy({
+  name: 'tracing',
+  schema,
+  summary: 'Exports traces of requests to an OpenTelemetry collector.',
+  levels: ['frontend'],
+  phase: 'connection',
+  protects: false,
+});
