@@ -81,7 +81,21 @@ export interface PolicyDefinition<Value = unknown> {
   compile?(value: Value, scope: PolicyScope, services: PolicyServices): CompiledPolicy;
 }
 
-/** Keeps the value's type from schema to compile while the registry holds definitions of all values alike. */
+/**
+ * Keeps the value's type from schema to compile while the registry holds definitions of all values alike, and names the
+ * schemas, so that the JSON schema refers to them instead of repeating them.
+ */
 export function definePolicy<Value>(definition: PolicyDefinition<Value>): PolicyDefinition {
-  return definition as unknown as PolicyDefinition;
+  const { schema, schemas } = definition;
+  const id = `${definition.name.replaceAll(/(?:^|\.)(\w)/g, (_, first: string) => first.toUpperCase())}Policy`;
+  const named = {
+    ...definition,
+    schema: schema.meta({ id }),
+    ...(schemas && {
+      schemas: Object.fromEntries(
+        Object.entries(schemas).map(([level, other]) => [level, other.meta({ id: `${id}At${level}` })]),
+      ),
+    }),
+  };
+  return named as unknown as PolicyDefinition;
 }

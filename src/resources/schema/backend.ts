@@ -9,12 +9,15 @@ import type { PolicyMaps } from './policies.ts';
 
 /** Backends: the kinds a route may name, and the named ones of `backends`. */
 
-/** What backends are made of. */
-export interface BackendParts {
-  readonly policies: PolicyMaps;
-  readonly aiProvider: z.ZodType<Readonly<Record<string, unknown>>>;
-  readonly mcpTarget: McpTargetSchema;
+/** What backends are made of; made once, since definitions are named in the JSON schema. */
+export function backendParts(
+  policies: PolicyMaps,
+  aiProvider: z.ZodType<Readonly<Record<string, unknown>>>,
+  target: McpTargetSchema,
+) {
+  return { policies, ai: aiBackend(aiProvider, policies.backend), mcp: mcpBackend(target) };
 }
+export type BackendParts = ReturnType<typeof backendParts>;
 
 function awsBackend() {
   return z.strictObject({
@@ -44,8 +47,8 @@ function namedKinds(parts: BackendParts) {
   return {
     host: host(),
     internal: internal(),
-    mcp: mcpBackend(parts.mcpTarget).optional().describe('MCP servers behind one endpoint.'),
-    ai: aiBackend(parts.aiProvider, parts.policies.backend).optional().describe('LLM providers.'),
+    mcp: parts.mcp.optional().describe('MCP servers behind one endpoint.'),
+    ai: parts.ai.optional().describe('LLM providers.'),
     aws: awsBackend().optional().describe('AWS services.'),
   };
 }

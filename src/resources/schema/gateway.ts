@@ -26,32 +26,28 @@ export function tlsVersion() {
   return z.enum(['TLS_V1_0', 'TLS_V1_1', 'TLS_V1_2', 'TLS_V1_3']);
 }
 
+const serverTlsFields = z.strictObject({
+  mode: z
+    .enum(['static', 'dynamicCa'])
+    .default('static')
+    .describe('`static`: serve the certificate. `dynamicCa`: it is a CA that issues a certificate a server name.'),
+  cert: z.string().nullish().describe('File of the certificate chain, PEM.'),
+  key: secret(z.string()).nullish().describe('File of the private key, PEM.'),
+  root: z.string().nullish().describe('File of the CAs that client certificates must chain to; asks clients for one.'),
+  spiffe: z.strictObject({}).nullish().describe('Take the certificate from the SPIFFE Workload API.'),
+  cipherSuites: z.array(z.string()).nullish().describe('Cipher suites, most preferred first.'),
+  minTLSVersion: tlsVersion().nullish().describe('Lowest version accepted.'),
+  minTlsVersion: tlsVersion().nullish().describe('The same as `minTLSVersion`.'),
+  maxTLSVersion: tlsVersion().nullish().describe('Highest version accepted.'),
+  maxTlsVersion: tlsVersion().nullish().describe('The same as `maxTLSVersion`.'),
+  keyExchangeGroups: z.array(z.string()).nullish().describe('Key exchange groups, most preferred first.'),
+});
+
 /** Server-side TLS of a listener. */
-export function serverTls() {
-  const schema = z.strictObject({
-    mode: z
-      .enum(['static', 'dynamicCa'])
-      .default('static')
-      .describe('`static`: serve the certificate. `dynamicCa`: it is a CA that issues a certificate a server name.'),
-    cert: z.string().nullish().describe('File of the certificate chain, PEM.'),
-    key: secret(z.string()).nullish().describe('File of the private key, PEM.'),
-    root: z
-      .string()
-      .nullish()
-      .describe('File of the CAs that client certificates must chain to; asks clients for one.'),
-    spiffe: z.strictObject({}).nullish().describe('Take the certificate from the SPIFFE Workload API.'),
-    cipherSuites: z.array(z.string()).nullish().describe('Cipher suites, most preferred first.'),
-    minTLSVersion: tlsVersion().nullish().describe('Lowest version accepted.'),
-    minTlsVersion: tlsVersion().nullish().describe('The same as `minTLSVersion`.'),
-    maxTLSVersion: tlsVersion().nullish().describe('Highest version accepted.'),
-    maxTlsVersion: tlsVersion().nullish().describe('The same as `maxTLSVersion`.'),
-    keyExchangeGroups: z.array(z.string()).nullish().describe('Key exchange groups, most preferred first.'),
-  });
-  return aliases(schema, [
-    ['minTLSVersion', 'minTlsVersion'],
-    ['maxTLSVersion', 'maxTlsVersion'],
-  ]).meta({ id: 'ServerTls', title: 'Server TLS' });
-}
+export const serverTls = aliases(serverTlsFields, [
+  ['minTLSVersion', 'minTlsVersion'],
+  ['maxTLSVersion', 'maxTlsVersion'],
+]).meta({ id: 'ServerTls', title: 'Server TLS' });
 
 const gatewayProtocol = () =>
   z.enum(['HTTP', 'HTTPS', 'TCP', 'TLS']).nullish().describe('Default: HTTP, or HTTPS with `tls`.');
@@ -63,7 +59,7 @@ export function gateway(gatewayPolicies: DynamicShape) {
       name: z.string().nullish().describe('Name, for `gateway/listener` references.'),
       hostname: z.string().nullish().describe('Host served: exact or `*.suffix`. Default: any.'),
       protocol: gatewayProtocol(),
-      tls: serverTls().nullish().describe('TLS of the listener.'),
+      tls: serverTls.nullish().describe('TLS of the listener.'),
       ...gatewayPolicies,
     })
     .meta({ id: 'GatewayListener', title: 'Gateway listener' });
@@ -73,7 +69,7 @@ export function gateway(gatewayPolicies: DynamicShape) {
       protocol: gatewayProtocol(),
       driver: own(driver()),
       listeners: z.array(listener).optional().describe('Several hosts on the port, in place of `protocol` and `tls`.'),
-      tls: serverTls().nullish().describe('TLS of the gateway.'),
+      tls: serverTls.nullish().describe('TLS of the gateway.'),
       ...gatewayPolicies,
     })
     .meta({ id: 'Gateway', title: 'Gateway' });
@@ -91,7 +87,7 @@ export function bind<Route extends z.ZodType, TcpRoute extends z.ZodType>(
       namespace: z.string().nullish().describe('Namespace of the name.'),
       hostname: z.string().nullish().describe('Host served: exact or `*.suffix`. Default: any.'),
       protocol: z.enum(['HTTP', 'HTTPS', 'TLS', 'TCP', 'HBONE']).optional().describe('Default: HTTP.'),
-      tls: serverTls().nullish().describe('TLS of the listener.'),
+      tls: serverTls.nullish().describe('TLS of the listener.'),
       routes: z.array(route).nullish().describe('HTTP routes.'),
       tcpRoutes: z.array(tcpRoute).nullish().describe('TCP routes.'),
       policies: policies.nullish().describe('Policies that run before a route is chosen.'),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Catalogue } from '../catalogue.ts';
 import { aiProvider } from './ai.ts';
-import { namedBackend, routeBackend, tcpRouteBackend } from './backend.ts';
+import { backendParts, namedBackend, routeBackend, tcpRouteBackend } from './backend.ts';
 import { bind, gateway, gatewayRefs } from './gateway.ts';
 import { llmSection } from './llm.ts';
 import { mcpSection, mcpTarget } from './mcp.ts';
@@ -19,7 +19,7 @@ import { targetedPolicy } from './targeted-policy.ts';
 export function buildConfigSchema(catalogue: Catalogue) {
   const policies = policyMaps(catalogue);
   const target = mcpTarget(policies.mcpTarget);
-  const parts = { policies, aiProvider: aiProvider(catalogue), mcpTarget: target };
+  const parts = backendParts(policies, aiProvider(catalogue), target);
 
   const httpRoute = routeShape(policies.route, routeBackend(parts));
   const tcpRoute = tcpRouteShape(policies.tcpRoute, tcpRouteBackend(policies.tcpBackend));

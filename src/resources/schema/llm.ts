@@ -19,29 +19,24 @@ function backendPolicy(catalogue: Catalogue, policy: string): z.ZodType | undefi
   return entry === undefined ? undefined : schemaAt(entry, 'backend');
 }
 
-function params() {
-  return z
-    .strictObject({
-      model: z.string().nullish().describe('Model the provider is asked for. Default: what the client asked for.'),
-      apiKey: secret(fileOrInline()).nullish().describe("The provider's key."),
-      awsRegion: z.string().nullish().describe('AWS region (bedrock).'),
-      vertexRegion: z.string().nullish().describe('Google Cloud region (vertex).'),
-      vertexProject: z.string().nullish().describe('Google Cloud project (vertex).'),
-      azureResourceName: z.string().nullish().describe('Azure resource (azure).'),
-      azureResourceType: z.enum(['openAI', 'foundry', 'aiServices']).nullish().describe('Kind of the Azure resource.'),
-      azureApiVersion: z.string().nullish().describe('API version (azure).'),
-      azureProjectName: z.string().nullish().describe('Project within the Azure resource.'),
-      baseUrl: z.string().nullish().describe("URL in place of the provider's own: scheme, host, port and base path."),
-      hostOverride: z
-        .string()
-        .nullish()
-        .describe("`host:port` in place of the provider's own; `baseUrl` is preferred."),
-      pathOverride: z.string().nullish().describe('Path that every request is sent to.'),
-      pathPrefix: z.string().nullish().describe("Prefix in place of the provider's base path; `baseUrl` is preferred."),
-      tokenize: z.boolean().default(false).describe('Count prompt tokens before sending, for token limits.'),
-    })
-    .meta({ id: 'LlmParams', title: 'Model parameters' });
-}
+const params = z
+  .strictObject({
+    model: z.string().nullish().describe('Model the provider is asked for. Default: what the client asked for.'),
+    apiKey: secret(fileOrInline()).nullish().describe("The provider's key."),
+    awsRegion: z.string().nullish().describe('AWS region (bedrock).'),
+    vertexRegion: z.string().nullish().describe('Google Cloud region (vertex).'),
+    vertexProject: z.string().nullish().describe('Google Cloud project (vertex).'),
+    azureResourceName: z.string().nullish().describe('Azure resource (azure).'),
+    azureResourceType: z.enum(['openAI', 'foundry', 'aiServices']).nullish().describe('Kind of the Azure resource.'),
+    azureApiVersion: z.string().nullish().describe('API version (azure).'),
+    azureProjectName: z.string().nullish().describe('Project within the Azure resource.'),
+    baseUrl: z.string().nullish().describe("URL in place of the provider's own: scheme, host, port and base path."),
+    hostOverride: z.string().nullish().describe("`host:port` in place of the provider's own; `baseUrl` is preferred."),
+    pathOverride: z.string().nullish().describe('Path that every request is sent to.'),
+    pathPrefix: z.string().nullish().describe("Prefix in place of the provider's base path; `baseUrl` is preferred."),
+    tokenize: z.boolean().default(false).describe('Count prompt tokens before sending, for token limits.'),
+  })
+  .meta({ id: 'LlmParams', title: 'Model parameters' });
 
 /** A provider's name, a reference to an entry of `llm.providers`, or a custom provider. */
 function modelProvider(catalogue: Catalogue) {
@@ -76,13 +71,13 @@ function modelShape(catalogue: Catalogue) {
   };
 }
 
-function model(catalogue: Catalogue) {
+function model(catalogue: Catalogue, providerChoice: ReturnType<typeof modelProvider>) {
   const schema = z.strictObject({
     id: z.string().nullish().describe('Stable id, for keys of metrics and policies.'),
     name: z.string().describe('Name clients ask for; one `*` at either end, or alone, matches the rest.'),
     visibility: z.enum(['public', 'internal']).optional().describe('`internal`: only virtual models may use it.'),
-    params: params().optional().describe('Model, key and address.'),
-    provider: modelProvider(catalogue).describe('The provider.'),
+    params: params.optional().describe('Model, key and address.'),
+    provider: providerChoice.describe('The provider.'),
     passthrough: z
       .enum(['detect', 'opaque'])
       .nullish()
@@ -103,13 +98,13 @@ function model(catalogue: Catalogue) {
   return aliases(schema, [['backendTLS', 'tls']]).meta({ id: 'LlmModel', title: 'Model' });
 }
 
-function provider(catalogue: Catalogue) {
+function provider(catalogue: Catalogue, providerChoice: ReturnType<typeof modelProvider>) {
   const defaults = z.strictObject(modelShape(catalogue));
   return z
     .strictObject({
       name: z.string().describe('Name that models refer to.'),
-      params: params().optional().describe('Model, key and address.'),
-      provider: modelProvider(catalogue).describe('The provider.'),
+      params: params.optional().describe('Model, key and address.'),
+      provider: providerChoice.describe('The provider.'),
       defaults: aliases(defaults, [['backendTLS', 'tls']])
         .nullish()
         .describe('Taken by models that refer to this provider where they say nothing themselves.'),
@@ -185,14 +180,18 @@ function llmPolicies(catalogue: Catalogue): z.ZodType<PolicyMap> {
 
 /** The `llm:` section. */
 export function llmSection(catalogue: Catalogue) {
+  const providerChoice = modelProvider(catalogue);
   return z
     .strictObject({
       gateways: gatewayRefs(),
       port: port().nullish().describe('Port of its own, in place of `gateways`.'),
       driver: own(driver()),
-      tls: serverTls().nullish().describe('TLS of the port of its own.'),
-      providers: z.array(provider(catalogue)).optional().describe('Providers that several models share.'),
-      models: z.array(model(catalogue)).describe('The models.'),
+      tls: serverTls.nullish().describe('TLS of the port of its own.'),
+      providers: z
+        .array(provider(catalogue, providerChoice))
+        .optional()
+        .describe('Providers that several models share.'),
+      models: z.array(model(catalogue, providerChoice)).describe('The models.'),
       virtualModels: z.array(virtualModel()).optional().describe('Names that stand for a choice of models.'),
       policies: llmPolicies(catalogue).nullish().describe('Policies of all models.'),
     })

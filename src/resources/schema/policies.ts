@@ -60,7 +60,10 @@ function mapOf(entries: readonly CatalogueEntry[], level: PolicyLevel, title: st
     z.strictObject(shapeOf(entries, level)),
     groups.map((entry) => [configName(entry), ...(entry.aliases ?? [])]),
   );
-  return schema.meta({ id: title.replaceAll(' ', ''), title }) as unknown as z.ZodType<PolicyMap>;
+  return schema.meta({
+    id: title.replaceAll(/ ./g, ([, letter = '']) => letter.toUpperCase()),
+    title,
+  }) as unknown as z.ZodType<PolicyMap>;
 }
 
 /** Every policy map of the configuration. */
