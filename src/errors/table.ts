@@ -105,6 +105,11 @@ export const ERRORS = {
     message: 'No endpoint of the backend is reachable.',
     hint: 'Check that the backend runs and its name resolves.',
   },
+  upstream_busy: {
+    status: 503,
+    message: 'Too many requests wait for a connection to the backend.',
+    hint: 'Raise config.backend.poolMaxSize, or give the backend more endpoints.',
+  },
   upstream_connect: {
     status: 503,
     message: 'The connection to the backend failed.',

@@ -25,6 +25,14 @@ export interface UpstreamCall {
   prepare: ((call: UpstreamCall, exchange: Exchange) => void | Promise<void>) | null;
   /** Milliseconds until the response head must have arrived; 0 = the cluster's default. */
   headTimeoutMs: number;
+  /** Milliseconds without a byte of the response's body; absent = the cluster's default, 0 = no limit. */
+  bodyIdleTimeoutMs?: number;
+  /** performance.now() after which nobody waits for the response any more: a retry that could not answer by then is not made. */
+  deadline?: number;
+  /** Addresses earlier attempts were sent to: the next is sent elsewhere where it can be. Kept by the dispatch once it is there. */
+  tried?: string[];
+  /** True for a copy or a side call: the exchange's own facts (attempts, endpoint, times) are left alone. */
+  auxiliary?: boolean;
 }
 
 /** Where a response goes. After onEnd or onError nothing more is called. */
@@ -46,6 +54,7 @@ export interface Flight {
   abort(): void;
 }
 
+/** The sink is never called before the dispatch has returned. */
 export type Dispatch = (call: UpstreamCall, sink: ResponseSink) => Flight;
 
 /** Backend-level policies of one backend or provider, compiled: what an adapter applies to the calls it makes. */

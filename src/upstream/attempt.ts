@@ -1,0 +1,355 @@
+import { errors } from 'undici';
+import { GatewayError } from '../errors/table.ts';
+import type { Flight, ResponseSink, UpstreamCall } from './call.ts';
+import type { AttemptContext } from './dispatch.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ConnectError, toGatewayError } from './failures.ts';
+import type { Outcome } from './health.ts';
+import { FramingError, responseHeaders, responseTrailers } from './hop-headers.ts';
+import { LiveCluster } from './live-cluster.ts';
+import type { Lane, PoolHandler, SendOptions } from './pools.ts';
+import { canBeSentAgain, requestHeaders } from './request-headers.ts';
+import { retryAfterMs } from './retry-after.ts';
+
+/** Endpoints tried for one attempt while their connections fail. */
+const MAX_ENDPOINTS = 4;
+/** Interim responses before the final one; more is a server that never answers. */
+const MAX_INFORMATIONAL = 16;
+/** Thrown to undici to take back a request that was given up before it was written; the connection stays. */
+const GIVEN_UP = new Error('the request was given up');
+
+/** How many parser callbacks are on the stack: the parser can't be resumed from inside itself, whichever connection it is for. */
+let parsing = 0;
+
+/**
+ * One attempt, which is at once the Flight its caller holds and the handler undici calls, so that a request costs one object. Errors of
+ * either side end it exactly once; after `abort` nothing reaches the sink.
+ */
+export class Attempt implements Flight, PoolHandler {
+  readonly #call: UpstreamCall;
+  readonly #sink: ResponseSink;
+  readonly #context: AttemptContext;
+  lane: Lane | null = null;
+  #cluster: LiveCluster | null = null;
+  #endpoint: Endpoint | null = null;
+  #options: SendOptions | null = null;
+  #abort: ((error?: Error) => void) | null = null;
+  #resume: (() => void) | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #startedAt = 0;
+  #status = 0;
+  #informational = 0;
+  /** The dispatch has returned, so that the sink may be called. */
+  #returned = false;
+  #waiting = false;
+  #reused = false;
+  #responding = false;
+  #received = false;
+  #resent = false;
+  #inData = false;
+  #resumeAfterData = false;
+  #paused = false;
+  #done = false;
+
+  constructor(call: UpstreamCall, sink: ResponseSink, context: AttemptContext) {
+    this.#call = call;
+    this.#sink = sink;
+    this.#context = context;
+  }
+
+  start(): void {
+    const call = this.#call;
+    if (call.auxiliary !== true) call.exchange.attempts++;
+    if (call.prepare === null) this.#choose(true);
+    else {
+      try {
+        const pending = call.prepare(call, call.exchange);
+        if (pending === undefined) this.#choose(true);
+        else
+          pending.then(
+            () => this.#choose(true),
+            (error: unknown) => this.#fail(error),
+          );
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    this.#returned = true;
+  }
+
+  // Flight
+
+  resume(): void {
+    if (this.#inData) this.#resumeAfterData = true;
+    else if (this.#paused) {
+      if (parsing > 0) {
+        setImmediate(() => this.resume());
+        return;
+      }
+      this.#paused = false;
+      this.#resume?.();
+    }
+  }
+
+  abort(): void {
+    if (this.#done) return;
+    this.#settle();
+    if (this.#waiting) this.#endpoint?.pool.forget(this);
+    this.#abort?.();
+  }
+
+  // undici's handler
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#done) throw GIVEN_UP;
+    this.#waiting = false;
+    this.#abort = abort;
+    const lane = this.lane;
+    if (lane === null) return;
+    this.#reused = lane.served > 0;
+    lane.served++;
+  }
+
+  onResponseStarted(): void {
+    this.#responding = true;
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
+    if (this.#done) return true;
+    parsing++;
+    try {
+      if (status < 200) this.#inform(status, raw);
+      else {
+        this.#resume = resume;
+        this.#head(status, responseHeaders(raw), performance.now());
+      }
+    } catch (error) {
+      this.#break(error);
+    }
+    parsing--;
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#done) return false;
+    this.#received = true;
+    this.#inData = true;
+    parsing++;
+    let more = false;
+    try {
+      more = this.#sink.onData(chunk);
+    } catch (error) {
+      this.#break(error);
+    }
+    parsing--;
+    this.#inData = false;
+    if (more || this.#resumeAfterData) {
+      this.#resumeAfterData = false;
+      return true;
+    }
+    this.#paused = true;
+    return false;
+  }
+
+  onComplete(trailers: (Buffer | string)[] | null): void {
+    if (this.#done) return;
+    this.#settle();
+    parsing++;
+    this.#sink.onEnd(responseTrailers(trailers));
+    parsing--;
+  }
+
+  onError(error: Error): void {
+    const refused = error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError;
+    if (refused && this.lane !== null) this.lane.refused = true;
+    if (this.#done) return;
+    if (this.#status !== 0) {
+      // A 304 may state the length of the body it leaves out (RFC 9110 §15.4.5).
+      if (this.#status === 304 && !this.#received && error instanceof errors.ResponseContentLengthMismatchError)
+        this.onComplete(null);
+      else this.#fail(error);
+      return;
+    }
+    if (this.#abort === null) {
+      if (!refused && this.#connectFailed(error)) return;
+    } else if (this.#reused && !this.#responding && !this.#resent && canBeSentAgain(this.#call)) {
+      this.#resent = true;
+      this.#abort = null;
+      this.#toPool(true);
+      return;
+    }
+    this.#fail(error);
+  }
+
+  // Steps
+
+  #choose(mayWait: boolean): void {
+    if (this.#done) return;
+    const { cluster, tried } = this.#call;
+    if (!(cluster instanceof LiveCluster)) {
+      this.#fail(new GatewayError('invalid_backend'));
+      return;
+    }
+    this.#cluster = cluster;
+    const now = performance.now();
+    let endpoint: Endpoint | null | undefined;
+    try {
+      endpoint = cluster.pick(tried ?? null, now);
+    } catch (error) {
+      this.#fail(new GatewayError('invalid_backend', "The backend's TLS settings can't be used.", { cause: error }));
+      return;
+    }
+    if (endpoint === undefined && mayWait) void cluster.settled().then(() => this.#choose(false));
+    else if (endpoint === undefined || endpoint === null) this.#fail(new GatewayError('no_healthy_endpoint'));
+    else this.#send(cluster, endpoint, now);
+  }
+
+  #send(cluster: LiveCluster, endpoint: Endpoint, now: number): void {
+    const call = this.#call;
+    this.#endpoint = endpoint;
+    this.#startedAt = now;
+    endpoint.begin();
+    call.tried?.push(endpoint.address);
+    if (call.auxiliary !== true) {
+      const exchange = call.exchange;
+      exchange.routed.endpoint = endpoint.address;
+      if (exchange.upstreamStartMs < 0) exchange.upstreamStartMs = now - exchange.startedAt;
+    }
+    const own = call.headTimeoutMs > 0;
+    this.#options = {
+      method: call.method,
+      path: call.path,
+      headers: requestHeaders(call, endpoint.authority),
+      body: call.body,
+      headersTimeout: own ? 0 : cluster.headTimeoutMs,
+      bodyTimeout: call.bodyIdleTimeoutMs ?? cluster.bodyIdleTimeoutMs,
+      servername: endpoint.pool.servername,
+    };
+    if (own && this.#timer === null) this.#timer = setTimeout(headTimedOut, call.headTimeoutMs, this);
+    this.#toPool(false);
+  }
+
+  #toPool(fresh: boolean): void {
+    const endpoint = this.#endpoint;
+    const options = this.#options;
+    if (endpoint === null || options === null) return;
+    const result = endpoint.pool.send(options, this, fresh);
+    if (result === 'refused') this.#fail(new GatewayError('upstream_busy'));
+    else if (result === 'waiting') {
+      this.#waiting = true;
+      // undici's clock starts with the writing; what waits for a connection is timed here.
+      if (options.headersTimeout > 0) this.#timer ??= setTimeout(headTimedOut, options.headersTimeout, this);
+    }
+  }
+
+  #head(status: number, headers: string[], now: number): void {
+    this.#status = status;
+    this.#clearTimer();
+    const elapsed = now - this.#startedAt;
+    this.#endpoint?.row.sample(elapsed);
+    if (status < 500) this.#record('ok', 0);
+    else this.#record('server_error', retryAfterMs(headers));
+    const { exchange, auxiliary } = this.#call;
+    if (auxiliary !== true) exchange.upstreamHeadMs = now - exchange.startedAt;
+    this.#sink.onHead(status, headers);
+  }
+
+  /** 103 Early Hints go on to the client (RFC 8297); other interim responses mean nothing beyond this hop. */
+  #inform(status: number, raw: Buffer[]): void {
+    if (++this.#informational > MAX_INFORMATIONAL) throw new FramingError('too many interim responses');
+    if (status === 103 && this.#call.auxiliary !== true)
+      this.#call.exchange.downstream.inform(status, responseHeaders(raw));
+  }
+
+  /** True where another endpoint takes over. */
+  #connectFailed(error: Error): boolean {
+    const call = this.#call;
+    const cluster = this.#cluster;
+    const endpoint = this.#endpoint;
+    if (cluster === null || endpoint === null) return false;
+    const timedOut = error instanceof ConnectError && error.code === 'TIMEOUT';
+    this.#record(timedOut ? 'connect_timeout' : 'connect_failure', 0);
+    call.tried ??= [endpoint.address];
+    const tried = call.tried;
+    if (tried.length >= MAX_ENDPOINTS) return false;
+    const now = performance.now();
+    const next = cluster.pick(tried, now);
+    if (next === null || next === undefined || tried.includes(next.address)) return false;
+    this.#context.failed(cluster.name, endpoint.address, toGatewayError(error, false));
+    endpoint.end();
+    this.#send(cluster, next, now);
+    return true;
+  }
+
+  #record(outcome: Outcome, retryAfter: number): void {
+    const cluster = this.#cluster;
+    const endpoint = this.#endpoint;
+    if (cluster !== null && endpoint !== null)
+      cluster.health.record(endpoint, outcome, cluster.endpoints.length > 1, retryAfter);
+  }
+
+  /** Ends the attempt from inside a parser callback. */
+  #break(error: unknown): void {
+    if (this.#done) return;
+    const abort = this.#abort;
+    this.#fail(
+      error instanceof FramingError
+        ? new GatewayError('upstream_protocol', undefined, { cause: error })
+        : new GatewayError('internal', undefined, { cause: error }),
+    );
+    abort?.();
+  }
+
+  headTimeout(): void {
+    this.#timer = null;
+    if (this.#done || this.#status !== 0) return;
+    const abort = this.#abort;
+    if (this.#waiting) this.#endpoint?.pool.forget(this);
+    this.#fail(new GatewayError('upstream_timeout'));
+    abort?.();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#done) return;
+    const connected = this.#abort !== null;
+    const endpoint = this.#endpoint;
+    const cluster = this.#cluster;
+    const failure = bodyBroke(this.#call, error)
+      ? new GatewayError('bad_request', 'The request body broke off.', { cause: error })
+      : toGatewayError(error, connected);
+    if (failure.status >= 500) {
+      if (connected && this.#status === 0) this.#record('no_response', 0);
+      if (cluster !== null) this.#context.failed(cluster.name, endpoint?.address ?? '', failure);
+    }
+    this.#settle();
+    if (this.#returned) this.#sink.onError(failure);
+    else process.nextTick(deliver, this.#sink, failure);
+  }
+
+  #settle(): void {
+    this.#done = true;
+    this.#clearTimer();
+    if (this.#startedAt !== 0) this.#endpoint?.end();
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+function headTimedOut(attempt: Attempt): void {
+  attempt.headTimeout();
+}
+
+function deliver(sink: ResponseSink, error: GatewayError): void {
+  sink.onError(error);
+}
+
+/** Whether it was the client's half that failed: its body ended early or was not as long as declared. */
+function bodyBroke(call: UpstreamCall, error: unknown): boolean {
+  const body = call.body;
+  if (body === null || Buffer.isBuffer(body)) return false;
+  return body.errored !== null || error instanceof errors.RequestAbortedError;
+}

@@ -1,0 +1,41 @@
+import type { GatewayError } from '../errors/table.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { Attempt } from './attempt.ts';
+import type { Dispatch } from './call.ts';
+
+/** What every attempt of a worker shares. */
+export class AttemptContext {
+  readonly metrics: Metrics;
+  readonly log: Logger;
+
+  constructor(metrics: Metrics, log: Logger) {
+    this.metrics = metrics;
+    this.log = log;
+  }
+
+  failed(backend: string, endpoint: string, error: GatewayError): void {
+    this.metrics.upstreamFailures.inc({ backend, code: error.code });
+    const cause = error.cause instanceof Error ? error.cause.message : undefined;
+    this.log.debug('upstream attempt failed', { backend, endpoint, code: error.code, cause });
+  }
+}
+
+/**
+ * The plain dispatch: one attempt a call. It runs `call.prepare`, picks an endpoint of `call.cluster`, sends, and gives the sink what
+ * comes back; the sink is never called before the dispatch has returned. Everything is synchronous as long as `prepare` is and the
+ * cluster's addresses are known.
+ *
+ * Two failures are made good here, because nothing of the request can have been executed or executing it twice does no harm: a
+ * connection that could not be opened, by the cluster's other endpoints; and a kept-alive connection that the server closed before
+ * the first byte of an answer, once, on a new connection, where the method is idempotent (RFC 9110 §9.2.2) or the request
+ * carries an idempotency key, and its body can be sent again.
+ */
+export function createDispatch(services: { readonly metrics: Metrics; readonly log: Logger }): Dispatch {
+  const context = new AttemptContext(services.metrics, services.log);
+  return (call, sink) => {
+    const attempt = new Attempt(call, sink, context);
+    attempt.start();
+    return attempt;
+  };
+}

@@ -1,0 +1,42 @@
+import type { EndpointRow } from '../state/shared/endpoint-table.ts';
+import type { Pool } from './pools.ts';
+
+/** One address of a cluster: its connections in this worker, its health and load in all of them. */
+export class Endpoint {
+  /** `ip:port`, or `unix:/path`. */
+  readonly address: string;
+  /** Host header where the call has none. */
+  readonly authority: string;
+  readonly pool: Pool;
+  /** Health and load, shared by all workers. */
+  readonly row: EndpointRow;
+  /** Requests of this worker under way. */
+  active = 0;
+  /** Evictions without a success between, as this worker saw them: the back-off's exponent. */
+  evictions = 0;
+
+  constructor(address: string, authority: string, pool: Pool, row: EndpointRow) {
+    this.address = address;
+    this.authority = authority;
+    this.pool = pool;
+    this.row = row;
+  }
+
+  begin(): void {
+    this.active++;
+    this.row.begin();
+  }
+
+  end(): void {
+    this.active--;
+    this.row.end();
+  }
+
+  /** Lower is better: requests under way times how long they take. An endpoint never measured counts as fast and is tried. */
+  get score(): number {
+    return (this.row.inFlight + 1) * Math.max(this.row.ewmaMs, MIN_LATENCY_MS);
+  }
+}
+
+/** Differences below this are noise, ms. */
+const MIN_LATENCY_MS = 0.1;

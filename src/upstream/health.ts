@@ -1,0 +1,106 @@
+import { parseDuration } from '../resources/schema/common.ts';
+import type { PolicyMap } from '../resources/types.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** What an attempt came to, as far as an endpoint's health is concerned. */
+export type Outcome = 'ok' | 'server_error' | 'connect_failure' | 'connect_timeout' | 'no_response';
+
+/** Connection failures in a row after which an endpoint that has alternatives is left alone for a while. */
+const CONNECT_FAILURES = 3;
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_MAX_MS = 60_000;
+/** Eviction without a configured duration, ms. */
+const DEFAULT_EVICTION_MS = 30_000;
+/** A Retry-After may prolong an eviction up to this, ms. */
+const MAX_RETRY_AFTER_MS = 300_000;
+
+/** The `health` policy, as far as it is executed here. */
+interface EvictionRules {
+  readonly durationMs: number;
+  readonly restoreHealth: number;
+  /** 0 = not a criterion. */
+  readonly consecutiveFailures: number;
+  /** 0 = not a criterion. */
+  readonly healthThreshold: number;
+}
+
+/**
+ * Outlier detection of one cluster. Without a `health` policy only connections that can't be opened count: three in a row (one, if it
+ * timed out) evict an endpoint that has alternatives, for 1 s, doubling to 60 s while it goes on, with jitter. With the policy any 5xx
+ * or connection failure is unhealthy, and `eviction` says when that evicts and for how long; a criterion that isn't configured does
+ * not hold anything back, so that `eviction: {}` evicts on the first.
+ */
+export class Health {
+  readonly #rules: EvictionRules | null;
+  readonly #onEvicted: () => void;
+
+  constructor(policies: PolicyMap, onEvicted: () => void) {
+    this.#rules = evictionRules(policies.health);
+    this.#onEvicted = onEvicted;
+  }
+
+  /**
+   * Takes note of an attempt's outcome.
+   *
+   * @param alternatives whether the cluster has other endpoints
+   * @param retryAfterMs from the response, 0 = none
+   */
+  record(endpoint: Endpoint, outcome: Outcome, alternatives: boolean, retryAfterMs: number): void {
+    if (this.#rules === null) this.#recordPassive(endpoint, outcome, alternatives);
+    else this.#recordByRules(endpoint, outcome, this.#rules, retryAfterMs);
+  }
+
+  #recordPassive(endpoint: Endpoint, outcome: Outcome, alternatives: boolean): void {
+    if (outcome !== 'connect_failure' && outcome !== 'connect_timeout') {
+      endpoint.evictions = 0;
+      endpoint.row.success();
+      return;
+    }
+    const failures = endpoint.row.failure();
+    if (!alternatives || (outcome === 'connect_failure' && failures < CONNECT_FAILURES)) return;
+    const backoff = Math.min(BACKOFF_BASE_MS * 2 ** Math.min(endpoint.evictions, 16), BACKOFF_MAX_MS);
+    this.#evict(endpoint, backoff * (0.75 + Math.random() / 2));
+  }
+
+  #recordByRules(endpoint: Endpoint, outcome: Outcome, rules: EvictionRules, retryAfterMs: number): void {
+    if (outcome === 'ok') {
+      endpoint.evictions = 0;
+      endpoint.row.success();
+      return;
+    }
+    const failures = endpoint.row.failure();
+    const { consecutiveFailures, healthThreshold } = rules;
+    const byCount = consecutiveFailures > 0 && failures >= consecutiveFailures;
+    const byScore = healthThreshold > 0 && endpoint.row.health < healthThreshold;
+    if (!byCount && !byScore && (consecutiveFailures > 0 || healthThreshold > 0)) return;
+    this.#evict(endpoint, Math.max(rules.durationMs, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)));
+    endpoint.row.restoreHealth(rules.restoreHealth);
+  }
+
+  #evict(endpoint: Endpoint, forMs: number): void {
+    const now = Date.now();
+    // Attempts that were under way at the eviction fail too; they must not prolong it.
+    if (endpoint.row.evictedUntil > now) return;
+    endpoint.evictions++;
+    if (endpoint.row.evict(now + forMs)) this.#onEvicted();
+  }
+}
+
+function evictionRules(health: unknown): EvictionRules | null {
+  if (typeof health !== 'object' || health === null) return null;
+  const eviction = (health as { eviction?: unknown }).eviction;
+  if (typeof eviction !== 'object' || eviction === null) return null;
+  const { duration, restoreHealth, consecutiveFailures, healthThreshold } = eviction as Record<string, unknown>;
+  return {
+    durationMs: milliseconds(duration, DEFAULT_EVICTION_MS),
+    restoreHealth: typeof restoreHealth === 'number' ? restoreHealth : 1,
+    consecutiveFailures: typeof consecutiveFailures === 'number' ? consecutiveFailures : 0,
+    healthThreshold: typeof healthThreshold === 'number' ? healthThreshold : 0,
+  };
+}
+
+/** A validated duration: its text, or milliseconds where the schema has read it. */
+export function milliseconds(value: unknown, otherwise: number): number {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' ? parseDuration(value) : otherwise;
+}

@@ -1,0 +1,185 @@
+import { type AddressSource, addressSource, splitAddress } from './addresses.ts';
+import { pick } from './balance.ts';
+import type { Cluster, ClusterSpec } from './cluster.ts';
+import { Endpoint } from './endpoint.ts';
+import { Health, milliseconds } from './health.ts';
+import type { Pools } from './pools.ts';
+import type { Names } from './resolve.ts';
+import type { ServiceEndpoints } from './service-endpoints.ts';
+import type { UpstreamServices } from './services.ts';
+import { type TlsClient, tlsClient, tlsIdentity } from './tls.ts';
+
+/** A response may start this long after the request was sent, ms, where nothing else is configured: models think long. */
+const HEAD_TIMEOUT_MS = 600_000;
+/** And may be silent this long in between, ms. */
+const BODY_IDLE_TIMEOUT_MS = 600_000;
+const TCP_KEEPALIVE_MS = 60_000;
+/** Bytes of a response's head. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** What the clusters of a worker share. */
+export interface ClusterParts {
+  readonly services: UpstreamServices;
+  readonly pools: Pools;
+  readonly names: Names;
+  readonly serviceEndpoints: ServiceEndpoints;
+  /** Clusters that hold pools, names or rows. */
+  readonly open: Set<LiveCluster>;
+}
+
+/**
+ * A cluster with its endpoints: what dispatch sends to. It opens with the first request and closes when it has been idle for a while
+ * (the next request opens it again), so that what is configured but unused, or used no longer, holds no connection, no name and no row.
+ */
+export class LiveCluster implements Cluster {
+  readonly spec: ClusterSpec;
+  readonly authority: string;
+  /** Label of metrics. */
+  readonly name: string;
+  readonly health: Health;
+  readonly headTimeoutMs: number;
+  readonly bodyIdleTimeoutMs: number;
+  /** performance.now() of the last pick. */
+  usedAt = 0;
+  readonly #parts: ClusterParts;
+  readonly #connectTimeoutMs: number;
+  readonly #keepAliveMs: number;
+  #tls: TlsClient | null = null;
+  #source: AddressSource | null = null;
+  /** What `#endpoints` was made from. */
+  #addresses: readonly string[] | null = null;
+  #endpoints: readonly Endpoint[] = [];
+
+  constructor(spec: ClusterSpec, parts: ClusterParts) {
+    this.spec = spec;
+    this.#parts = parts;
+    this.authority = authorityOf(spec);
+    this.name = spec.key;
+    this.health = new Health(spec.policies, () => parts.services.metrics.evictions.inc({ backend: this.name }));
+    const http = record(spec.policies.http);
+    const tcp = record(spec.policies.tcp);
+    const keepalives = record(tcp.keepalives);
+    this.headTimeoutMs = Math.ceil(milliseconds(http.requestTimeout, HEAD_TIMEOUT_MS));
+    this.bodyIdleTimeoutMs = BODY_IDLE_TIMEOUT_MS;
+    this.#connectTimeoutMs = milliseconds(tcp.connectTimeout, parts.services.settings.connectTimeoutMs);
+    this.#keepAliveMs = keepalives.enabled === false ? 0 : milliseconds(keepalives.time, TCP_KEEPALIVE_MS);
+  }
+
+  /** As of the last pick. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  /** Whether any endpoint is not evicted; true too while none is known. */
+  available(): boolean {
+    const now = Date.now();
+    return this.#endpoints.length === 0 || this.#endpoints.some((endpoint) => endpoint.row.evictedUntil <= now);
+  }
+
+  /**
+   * An endpoint for an attempt; null where there is none; undefined where the addresses are not known yet: wait for `settled`.
+   *
+   * @param tried addresses to pass over where others are left
+   * @param now performance.now()
+   * @throws where the TLS material can't be used
+   */
+  pick(tried: readonly string[] | null, now: number): Endpoint | null | undefined {
+    this.usedAt = now;
+    const source = this.#source ?? this.#open();
+    if (!source.ready(now)) return undefined;
+    const addresses = source.addresses;
+    if (addresses !== this.#addresses) this.#rebuild(addresses);
+    const endpoints = this.#endpoints;
+    return endpoints.length === 1 ? (endpoints[0] as Endpoint) : pick(endpoints, tried, Date.now());
+  }
+
+  settled(): Promise<void> {
+    return this.#source === null ? Promise.resolve() : this.#source.settled();
+  }
+
+  /** True where no request is under way. */
+  get idle(): boolean {
+    return this.#endpoints.every((endpoint) => endpoint.active === 0);
+  }
+
+  /** Lets go of everything; requests under way finish on their connections. */
+  close(): void {
+    for (const endpoint of this.#endpoints) this.#drop(endpoint);
+    this.#endpoints = [];
+    this.#addresses = null;
+    this.#source?.close();
+    this.#source = null;
+    this.#parts.open.delete(this);
+  }
+
+  #open(): AddressSource {
+    const { names, serviceEndpoints, open } = this.#parts;
+    this.#source = addressSource(this.spec.target, names, serviceEndpoints);
+    open.add(this);
+    return this.#source;
+  }
+
+  #rebuild(addresses: readonly string[]): void {
+    const before = new Map(this.#endpoints.map((endpoint) => [endpoint.address, endpoint]));
+    const after = addresses.map((address) => before.get(address) ?? this.#endpoint(address));
+    this.#addresses = addresses;
+    this.#endpoints = after;
+    for (const address of addresses) before.delete(address);
+    for (const gone of before.values()) this.#drop(gone);
+  }
+
+  #endpoint(address: string): Endpoint {
+    const { services, pools } = this.#parts;
+    const { metrics, settings } = services;
+    const { host, port } = splitAddress(address);
+    const { tls } = this.spec;
+    const tlsHost = hostOf(this.spec, host);
+    if (tls !== null && this.#tls === null) this.#tls = tlsClient(tls, tlsHost);
+    const secure = tls === null ? '' : `${tlsHost}|${tlsIdentity(tls)}`;
+    const transport = port < 0 ? 'unix' : tls === null ? 'plaintext' : 'tls';
+    const pool = pools.acquire({
+      key: `${address}|${secure}|${this.#connectTimeoutMs}|${this.#keepAliveMs}`,
+      host,
+      port,
+      tls: this.#tls,
+      timeoutMs: this.#connectTimeoutMs,
+      keepAliveMs: this.#keepAliveMs,
+      guard: services.guard ?? null,
+      maxConnections: settings.poolMaxSize,
+      idleTimeoutMs: settings.poolIdleTimeoutMs,
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      onOpened: (elapsedMs) => metrics.upstreamConnect.observe({ transport }, elapsedMs / 1000),
+    });
+    return new Endpoint(address, this.authority, pool, services.endpoints.endpoint(`${this.spec.key}|${address}`));
+  }
+
+  #drop(endpoint: Endpoint): void {
+    endpoint.row.release();
+    this.#parts.pools.release(endpoint.pool);
+  }
+}
+
+/** Host header of a call that has none of its own. */
+function authorityOf(spec: ClusterSpec): string {
+  const { target } = spec;
+  const defaultPort = spec.tls === null ? 80 : 443;
+  if (target.kind === 'host') return hostPort(target.host, target.port, defaultPort);
+  if (target.kind === 'service') return hostPort(target.name, target.port, defaultPort);
+  return 'localhost';
+}
+
+function hostPort(host: string, port: number, defaultPort: number): string {
+  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return port === defaultPort ? name : `${name}:${port}`;
+}
+
+/** The name a certificate must carry where the configuration gives none. */
+function hostOf(spec: ClusterSpec, address: string): string {
+  if (spec.target.kind === 'host') return spec.target.host;
+  if (spec.target.kind === 'service') return spec.target.name;
+  return address;
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

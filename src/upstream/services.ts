@@ -1,0 +1,20 @@
+import type { Settings } from '../resources/settings.ts';
+import type { EndpointTable } from '../state/shared/endpoint-table.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { NameLookup } from './resolve.ts';
+
+/** Says whether a connection to an address may be opened; a reason refuses it. Asked with the address itself, after DNS. */
+export type ConnectGuard = (host: string, port: number) => string | null;
+
+/** What a worker lends to the upstream room. */
+export interface UpstreamServices {
+  readonly settings: Pick<Settings, 'connectTimeoutMs' | 'poolIdleTimeoutMs' | 'poolMaxSize' | 'dnsLookupFamily'>;
+  readonly endpoints: EndpointTable;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** How names are looked up; absent = the system's resolver. */
+  readonly lookup?: NameLookup;
+  /** Absent = every address may be connected to. */
+  readonly guard?: ConnectGuard;
+}
