@@ -1,10 +1,11 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
 import { httpAdapter } from '../adapters/http/adapter.ts';
 import { llmAdapter } from '../adapters/llm/adapter.ts';
 import { POLICIES } from '../policies/registry.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { BackendTarget, Resource } from '../resources/types.ts';
+import { Mailbox } from '../state/mailbox.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
 import { EndpointTable } from '../state/shared/endpoint-table.ts';
 import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
@@ -85,11 +86,9 @@ const binds = new Binds({
   serve: (exchange, bindKey) => pipeline.serve(exchange, bindKey),
 });
 const push = new MetricsPush(metrics, (deltas, transfer) => send({ type: 'metrics', metrics: deltas }, transfer), {
-  collect: () => {
-    binds.collect();
-    metrics.heldBodies.labels({}).set(index === 0 ? bodies.used : 0);
-  },
+  collect: () => binds.collect(),
 });
+let mailbox: Mailbox | null = null;
 
 const reader = new SnapshotReader(boot.snapshot);
 const decoder = new TextDecoder();
@@ -124,6 +123,7 @@ async function drain(deadlineMs: number): Promise<void> {
   push.stop();
   send({ type: 'drained' });
   clusters.close();
+  mailbox?.close();
   parentPort?.close();
 }
 
@@ -142,6 +142,14 @@ parentPort?.on('message', (message: ToWorker) => {
       break;
     case 'logLevel':
       log.level = message.level;
+      break;
+    case 'mailbox':
+      mailbox = new Mailbox({
+        instance: boot.instance,
+        thread: threadId,
+        port: message.port,
+        onHandlerError: (id, error) => log.error('mail could not be handled', { id, error }),
+      });
       break;
     case 'drain':
       void drain(message.deadlineMs);
