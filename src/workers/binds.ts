@@ -3,7 +3,7 @@ import type { Bind, Frontend, ServerTls } from '../resources/types.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Driver, DriverLimits, Listening, ListenOptions } from './drivers/driver.ts';
-import { canSharePorts } from './drivers/reuse-port.ts';
+import { reusePortSupport } from './drivers/reuse-port.ts';
 import { HostTable } from './hostnames.ts';
 import type { Plan } from './plan.ts';
 
@@ -33,8 +33,13 @@ export class Binds {
   readonly #draining = new Set<Listening>();
   #stopping = false;
 
+  readonly #sharesPorts = reusePortSupport() !== null;
+
   constructor(services: BindsServices) {
     this.#services = services;
+    if (!this.#sharesPorts && services.index === 0 && services.workers > 1) {
+      services.log.warn('this platform has no SO_REUSEPORT: one worker alone listens', { workers: services.workers });
+    }
   }
 
   get ports(): number[] {
@@ -44,7 +49,7 @@ export class Binds {
   /** Opens what is new, drains what is gone; returns what could not be opened, one line each. */
   async reconcile(): Promise<string[]> {
     const { plan, index } = this.#services;
-    if (this.#stopping || (index > 0 && !canSharePorts())) return [];
+    if (this.#stopping || (index > 0 && !this.#sharesPorts)) return [];
     const errors: string[] = [];
     const wanted = new Map(plan.binds().map((bind) => [bind.key, bind]));
     for (const [key, opened] of this.#open) {
@@ -109,7 +114,7 @@ export class Binds {
       address: bind.address,
       port: bind.port,
       ipv6,
-      reusePort: canSharePorts(),
+      reusePort: this.#sharesPorts,
       tls: this.#isTls(bind) ? (sni) => this.#certificate(bind, sni) : null,
       limits: this.#limits(),
       onExchange: (exchange) => this.#services.serve(exchange, bind.key),
