@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { ROUTE_TYPES } from '../facts/llm.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
-import { celExpression } from '../resources/schema/common.ts';
+import { celExpression, jsonMap } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
 import { promptGuardSchema } from './prompt-guard.ts';
 
-const jsonObject = z.record(z.string(), z.json());
+const jsonObject = jsonMap();
 const message = z.strictObject({ role: z.string(), content: z.string() });
 
 const schema = z.strictObject({

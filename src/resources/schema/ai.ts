@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Catalogue, ProviderEntry } from '../catalogue.ts';
 import type { PolicyMap } from '../types.ts';
-import { exactlyOne } from './common.ts';
+import { exactlyOne, own } from './common.ts';
 
 /** LLM providers and the `ai` backend. */
 
@@ -14,7 +14,9 @@ export function isPreset(provider: ProviderEntry): boolean {
 export function aiProvider(catalogue: Catalogue): z.ZodType<Readonly<Record<string, unknown>>> {
   const shape: Record<string, z.ZodType> = {};
   for (const provider of catalogue.providers.values()) {
-    if (!isPreset(provider)) shape[provider.name] = provider.schema.optional().describe(provider.summary);
+    if (isPreset(provider)) continue;
+    const settings = provider.schema.optional().describe(provider.summary);
+    shape[provider.name] = provider.own === true ? own(settings) : settings;
   }
   return exactlyOne(z.strictObject(shape), Object.keys(shape)).meta({
     id: 'AiProvider',

@@ -41,7 +41,11 @@ const dynamic = () =>
     .describe('The request itself says where it goes (forward proxy).');
 
 const host = () => z.string().optional().describe('`host:port`, or `unix:/path`.');
-const internal = () => z.string().optional().describe('`forward`, or a path of the admin API that answers.');
+const internal = () =>
+  z
+    .union([z.literal('forward').describe('The path asked for.'), z.string().describe('Another path.')])
+    .optional()
+    .describe('The admin API answers: with the path asked for, or a given one.');
 
 function namedKinds(parts: BackendParts) {
   return {
