@@ -1,0 +1,66 @@
+/** What is said about a configuration file: faults refuse it, notices go with it. */
+
+/** Where a value stands inside the file: keys and indexes from the root. */
+export type Path = readonly (string | number)[];
+
+/** One thing that is wrong. Lines and columns count from 1 and refer to the file as the operator wrote it. */
+export interface Fault {
+  file: string;
+  line: number;
+  column: number;
+  /** `binds[0].listeners[0].routes[1].policies.cros`; '' = the file itself. */
+  path: string;
+  message: string;
+  /** What to change. */
+  hint?: string;
+}
+
+/** Something accepted that this version does not execute. */
+export interface Notice {
+  path: string;
+  line: number;
+  column: number;
+  message: string;
+  /** True where serving without it would serve unprotected: what it covers answers 503. */
+  protects: boolean;
+}
+
+/** A configuration that is refused whole. Holds every fault found, not only the first; no message quotes a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly Fault[];
+  /** Files read on the way: an edit of any of them may mend it. */
+  readonly files: readonly string[];
+
+  constructor(faults: readonly Fault[], files: readonly string[] = []) {
+    super(faults.map(formatFault).join('\n'));
+    this.faults = faults;
+    this.files = files;
+  }
+}
+
+/** `file:line:column: path: message; hint` */
+export function formatFault(fault: Fault): string {
+  const where = `${fault.file}:${fault.line}:${fault.column}`;
+  const text = fault.hint === undefined ? fault.message : `${fault.message}; ${fault.hint}`;
+  return fault.path === '' ? `${where}: ${text}` : `${where}: ${fault.path}: ${text}`;
+}
+
+/** `file:line:column: path: accepted, not yet active; what it protects answers 503` */
+export function formatNotice(file: string, notice: Notice): string {
+  const effect = notice.protects ? '; what it protects answers 503' : '';
+  return `${file}:${notice.line}:${notice.column}: ${notice.path}: ${notice.message}${effect}`;
+}
+
+const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+
+/** Joins a path as it is written in faults: `binds[0].gateways["my gateway"]`. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (!PLAIN_KEY.test(part)) text += `[${JSON.stringify(part)}]`;
+    else text += text === '' ? part : `.${part}`;
+  }
+  return text;
+}

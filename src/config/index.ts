@@ -1,0 +1,2 @@
+export { ConfigError, type Fault, formatFault, formatNotice, type Notice } from './fault.ts';
+export { ConfigSource, type Loaded, type LoadFailure } from './source-file.ts';

@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Catalogue } from '../resources/catalogue.ts';
+import { buildConfigSchema, type ConfigSchema } from '../resources/schema/index.ts';
+import type { Settings } from '../resources/settings.ts';
+import type { Resource } from '../resources/types.ts';
+import { ConfigError, type Fault, formatPath, type Notice, type Path } from './fault.ts';
+import { FileFields } from './files.ts';
+import { Lines } from './lines.ts';
+import { normalize } from './normalize/index.ts';
+import { parseYaml } from './parse-yaml.ts';
+import { type Position, Positions } from './positions.ts';
+import { type Environment, substitute } from './substitute.ts';
+import { type ValueFault, validate, valueAt } from './validate.ts';
+import { FileWatch, fingerprint } from './watch.ts';
+
+/** A configuration that can be published. */
+export interface Loaded {
+  resources: Resource[];
+  settings: Settings;
+  /** What is accepted but not executed, in the order of the file. */
+  notices: Notice[];
+  /** The configuration file and every file it refers to, absolute. */
+  files: string[];
+}
+
+/** A change that is refused; what was loaded before stays as it is. */
+export interface LoadFailure {
+  error: ConfigError;
+}
+
+/** The operator's configuration file: agentgateway's local YAML (or JSON), turned into resources and settings. */
+export class ConfigSource {
+  readonly path: string;
+  readonly #shown: string;
+  readonly #catalogue: Catalogue;
+  readonly #env: Environment;
+  readonly #schema: ConfigSchema;
+  readonly #fileFields: FileFields;
+  /** Files of the last load, each with its fingerprint from before it was read. */
+  #files: ReadonlyMap<string, string> = new Map();
+
+  /** `path` is shown in faults as it is given here. */
+  constructor(path: string, catalogue: Catalogue, options: { env?: Environment } = {}) {
+    this.#shown = path;
+    this.path = resolve(path);
+    this.#catalogue = catalogue;
+    this.#env = options.env ?? process.env;
+    this.#schema = buildConfigSchema(catalogue);
+    this.#fileFields = new FileFields(this.#schema);
+  }
+
+  /**
+   * Reads the file and all it refers to.
+   * @throws ConfigError with every fault found
+   */
+  async load(): Promise<Loaded> {
+    const files = new Map<string, string>();
+    try {
+      return await this.#read(files);
+    } finally {
+      this.#files = files;
+    }
+  }
+
+  /**
+   * Loads again whenever the file, or one that it refers to, is other than `load` last saw it, and delivers what came of it.
+   * Loads do not overlap. Returns a function that stops.
+   */
+  watch(onChange: (result: Loaded | LoadFailure) => void): () => void {
+    let stopped = false;
+    const files = new FileWatch(() => {
+      void this.#outcome().then((outcome) => {
+        if (stopped) return;
+        onChange(outcome);
+        files.set(this.#files);
+      });
+    });
+    files.set(this.#files.size > 0 ? this.#files : new Map([[this.path, '']]));
+    return () => {
+      stopped = true;
+      files.close();
+    };
+  }
+
+  async #outcome(): Promise<Loaded | LoadFailure> {
+    try {
+      return await this.load();
+    } catch (error) {
+      if (error instanceof ConfigError) return { error };
+      const fault = { file: this.#shown, line: 1, column: 1, path: '', message: `cannot be loaded: ${String(error)}` };
+      return { error: new ConfigError([fault], [...this.#files.keys()]) };
+    }
+  }
+
+  async #read(files: Map<string, string>): Promise<Loaded> {
+    const text = await this.#text(files);
+    const { result: expanded, faults: unset } = substitute(text, this.#env);
+    const lines = new Lines(text);
+    const refuse = (faults: Fault[]): never => {
+      throw new ConfigError(faults.sort(byPlace), [...files.keys()]);
+    };
+    if (unset.length > 0) {
+      refuse(unset.map(({ offset, message, hint }) => this.#fault(lines.at(offset), [], message, hint)));
+    }
+    const { document, value, faults: broken } = parseYaml(expanded.text);
+    const positions = new Positions(document, expanded, lines);
+    if (broken.length > 0) {
+      refuse(broken.map(({ offset, message, hint }) => this.#fault(positions.atOffset(offset), [], message, hint)));
+    }
+    const place = ({ path, message, hint }: ValueFault) => this.#fault(positions.at(path), path, message, hint);
+    const missing = await this.#fileFields.read(value, dirname(this.path), files);
+    const { data, faults: wrong } = validate(this.#schema, value);
+    if (data === null || missing.length > 0) return refuse([...missing, ...wrong].map(place));
+
+    const written = (path: Path): boolean => valueAt(value, path) !== undefined;
+    const { resources, settings, faults, notes } = normalize(data, this.#catalogue, this.#env, written);
+    if (faults.length > 0) refuse(faults.map(place));
+    const notices = notes.map(({ path, message, protects }): Notice => {
+      return { path: formatPath(path), ...positions.at(path), message, protects };
+    });
+    return { resources, settings, notices: notices.sort(byPlace), files: [...files.keys()] };
+  }
+
+  async #text(files: Map<string, string>): Promise<string> {
+    files.set(this.path, await fingerprint(this.path));
+    let text: string;
+    try {
+      text = await readFile(this.path, 'utf8');
+    } catch (error) {
+      const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      throw new ConfigError([this.#fault({ line: 1, column: 1 }, [], message)], [this.path]);
+    }
+    if (text.trim() === '') {
+      const fault = this.#fault({ line: 1, column: 1 }, [], 'the file is empty', 'a configuration of nothing is {}');
+      throw new ConfigError([fault], [this.path]);
+    }
+    return text;
+  }
+
+  #fault(position: Position, path: Path, message: string, hint?: string): Fault {
+    const fault: Fault = { file: this.#shown, ...position, path: formatPath(path), message };
+    return hint === undefined ? fault : { ...fault, hint };
+  }
+}
+
+function byPlace(a: Position, b: Position): number {
+  return a.line - b.line || a.column - b.column;
+}
