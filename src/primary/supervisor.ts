@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type TransferListItem, Worker } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
 import { errorText, type Logger } from '../telemetry/log.ts';
 
@@ -9,6 +9,8 @@ const HEALTHY_MS = 30_000;
 
 /** One life of a worker, as whoever listens to it sees it. */
 export interface WorkerLife {
+  /** The thread exists and can be sent to; `thread` is its `threadId`, never used twice. */
+  started(thread: number): void;
   /** Everything the worker says, in order; nothing comes after `ended`. */
   message(message: FromWorker): void;
   /** The thread is gone; its shared cells can be settled. */
@@ -115,11 +117,7 @@ export class Supervisor {
   }
 
   /** Sends to one worker; nothing happens where it is down. */
-  send(
-    index: number,
-    message: ToWorker,
-    transfer: readonly import('node:worker_threads').TransferListItem[] = [],
-  ): void {
+  send(index: number, message: ToWorker, transfer: readonly TransferListItem[] = []): void {
     this.#slots[index]?.worker?.postMessage(message, transfer);
   }
 
@@ -168,7 +166,9 @@ export class Supervisor {
       stderr: true,
     });
     slot.worker = worker;
+    life.started(worker.threadId);
     let reason: string | null = null;
+    let stack: string | undefined;
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'applied') this.#applied(slot, message.version, message.ports, message.errors);
       life.message(message);
@@ -178,6 +178,7 @@ export class Supervisor {
     });
     worker.on('error', (error: unknown) => {
       reason = describe(error);
+      stack = error instanceof Error ? error.stack : undefined;
     });
     // Nothing of ours prints in a worker; what a library prints is said in the log, so that no log line is torn by it.
     for (const stream of [worker.stdout, worker.stderr]) {
@@ -187,7 +188,7 @@ export class Supervisor {
     }
     worker.on('exit', (code) => {
       life.ended();
-      this.#exited(slot, reason ?? `it left with code ${code}`);
+      this.#exited(slot, reason ?? `it left with code ${code}`, stack);
     });
   }
 
@@ -202,7 +203,7 @@ export class Supervisor {
     this.#checkStarted();
   }
 
-  #exited(slot: Slot, reason: string): void {
+  #exited(slot: Slot, reason: string, stack: string | undefined): void {
     slot.worker = null;
     slot.ports = [];
     slot.appliedVersion = 0;
@@ -220,6 +221,7 @@ export class Supervisor {
     if (this.#checkStarted()) return;
     this.#options.log.error(`worker ${slot.index} died: ${reason}; it is replaced in ${wait} ms`, {
       restarts: slot.restarts,
+      stack,
     });
     slot.timer = setTimeout(() => this.#spawn(slot), wait);
   }

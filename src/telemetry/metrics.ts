@@ -122,6 +122,17 @@ export class Metrics {
     [],
   );
   readonly snapshotVersion = this.#gauge('snapshot_version', 'Snapshot version applied.', ['worker']);
+  readonly snapshotBytes = this.#gauge('snapshot_bytes', 'Bytes of the snapshot log.', []);
+  readonly configSynchronized = this.#gauge(
+    'config_synchronized',
+    '1 while the configuration as it stands in its source is in force, 0 while its last change is refused.',
+    [],
+  );
+  readonly workersServing = this.#gauge('workers_serving', 'Worker threads that serve.', []);
+  readonly workerRestarts = this.#counter('worker_restarts_total', 'Worker threads that died and were replaced.', [
+    'worker',
+  ]);
+  readonly buildInfo = this.#gauge('build_info', 'Always 1; the labels say what runs.', ['tag', 'node']);
 
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
     return this.#keep(new Counter(PREFIX + name, help, labelNames, this.registry));

@@ -29,6 +29,7 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
     live: (index) => {
       const life = totals.life();
       return {
+        started: () => {},
         message: (message) => {
           if (message.type === 'metrics') life.apply(message.metrics);
           if (message.type === 'lines') {
