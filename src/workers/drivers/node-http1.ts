@@ -1,0 +1,429 @@
+import { IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
+import type { CheckedHead, Refusal } from './framing.ts';
+import { REFUSALS, readTrailers, renderRefusal, responseFields, sendableFields } from './framing.ts';
+import { grouped } from './grouped.ts';
+import { HeadFlusher } from './head-flusher.ts';
+import type { Connection, Peer, PortState } from './node-connection.ts';
+import { Stall, unsentMark } from './node-connection.ts';
+
+/** Reply bytes waiting for the client above which `write` asks to wait; what node's own mark of 16 KiB says is ignored below. */
+const SEND_HIGH_WATER = 256 * 1024;
+/** Of a request body nobody wants any more, so much is still read before the connection is closed. */
+const DISCARD_BYTES = 256 * 1024;
+/** How long a connection is kept for its client to read the last reply and close (RFC 9112 §9.6). */
+const LINGER_MS = 2000;
+
+/** Who gets a request's body: no body, nobody asked yet, a stream's reader, a sink, nobody any more. */
+const BODY = { none: 0, pending: 1, stream: 2, sink: 3, discard: 4 } as const;
+type BodyMode = (typeof BODY)[keyof typeof BODY];
+
+/**
+ * node:http's request. Its parser hands a body over by `push`; where a sink reads it, or nobody, the stream's machinery is
+ * left out: for a short body that is half of what it costs.
+ */
+export class GatewayRequest extends IncomingMessage {
+  bodyMode: BodyMode = BODY.none;
+  sink: BodySink | null = null;
+
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    switch (this.bodyMode) {
+      case BODY.sink:
+        if (chunk === null) this.#endSink();
+        else this.sink?.onChunk(chunk as Buffer);
+        return true;
+      case BODY.pending:
+      case BODY.stream:
+        return super.push(chunk, encoding);
+      default:
+        return true;
+    }
+  }
+
+  /** Sends the body to `sink`, with what came before. */
+  readInto(sink: BodySink): void {
+    if (this.bodyMode !== BODY.pending) return;
+    this.sink = sink;
+    let chunk = this.read() as Buffer | null;
+    while (chunk !== null) {
+      sink.onChunk(chunk);
+      chunk = this.read() as Buffer | null;
+    }
+    this.bodyMode = BODY.sink;
+    if (this.complete) this.#endSink();
+    else this.socket.resume();
+  }
+
+  #endSink(): void {
+    const sink = this.sink;
+    this.sink = null;
+    this.bodyMode = BODY.discard;
+    sink?.onEnd(readTrailers(this.rawTrailers));
+  }
+
+  /** Lets the rest of the body go by. */
+  discard(): void {
+    const mode = this.bodyMode;
+    if (mode === BODY.none || mode === BODY.discard) return;
+    const unfinished = mode === BODY.stream && !(this.complete && this.readableLength === 0);
+    this.bodyMode = BODY.discard;
+    this.sink = null;
+    if (unfinished && !this.destroyed) this.destroy();
+    if (!this.complete && !this.socket.destroyed) this.socket.resume();
+  }
+
+  /** Called by node:http when a reply is finished and its request was not read. */
+  _dump(): void {
+    this.discard();
+  }
+
+  /**
+   * A consumer that destroys the body (an upstream that failed) must not take the client's connection with it, as node's own
+   * does: the client is still to be told.
+   */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (this.socket.destroyed && !this.complete) this.aborted = true;
+    else this.discard();
+    callback(this.listenerCount('error') > 0 ? error : null);
+  }
+}
+
+const endEmitted = Object.getOwnPropertyDescriptor(Readable.prototype, 'readableEnded')?.get;
+
+/** True as soon as nothing reads this as a stream: node:http then lets go of it without waiting for an `end`. */
+Object.defineProperty(GatewayRequest.prototype, 'readableEnded', {
+  get(this: GatewayRequest): boolean {
+    return this.bodyMode === BODY.none || this.bodyMode === BODY.discard || endEmitted?.call(this) === true;
+  },
+});
+
+const NO_HEADERS = Object.freeze({});
+
+/** node:http looks only for `expect`; the object of all fields that it would build for that is never needed. */
+Object.defineProperty(GatewayRequest.prototype, 'headers', {
+  get(this: GatewayRequest): { expect?: string } {
+    const raw = this.rawHeaders;
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i] as string;
+      if (name.length === 6 && name.toLowerCase() === 'expect') return { expect: raw[i + 1] as string };
+    }
+    return NO_HEADERS;
+  },
+});
+
+/** An HTTP/1 connection. Replies go out in the order of their requests: node:http queues those of pipelined ones. */
+export class Http1Connection implements Connection {
+  readonly socket: Socket;
+  readonly peer: Peer;
+  readonly port: PortState;
+  /** Nothing more is served here: a request was refused, the reply under way is the last. */
+  closing = false;
+  #refused = false;
+  /** Requests not yet answered in full, oldest first. */
+  readonly #active: Http1Downstream[] = [];
+  readonly #receiving = new Stall();
+  readonly #sending = new Stall();
+  #lingerUntil = 0;
+  /** The request whose reply is complete while its body is not. */
+  #leftover: GatewayRequest | null = null;
+  #leftoverFrom = 0;
+
+  constructor(socket: Socket, peer: Peer, port: PortState) {
+    this.socket = socket;
+    this.peer = peer;
+    this.port = port;
+    // node:http closes a connection with destroySoon; with input left unread that makes a reset, which may cost the client
+    // the reply it was just sent.
+    const destroySoon = socket.destroySoon;
+    socket.destroySoon = () => {
+      if (this.#mustLinger()) this.#linger();
+      else destroySoon.call(socket);
+    };
+  }
+
+  get pendingBytes(): number {
+    const first = this.#active[0];
+    return first === undefined ? this.socket.writableLength : first.bufferedBytes;
+  }
+
+  get mustClose(): boolean {
+    return this.closing || this.port.draining;
+  }
+
+  begin(downstream: Http1Downstream): void {
+    this.#leftover = null;
+    this.#active.push(downstream);
+  }
+
+  /** `downstream` needs no more attention: its reply was handed over whole, or broken off. */
+  finished(downstream: Http1Downstream): void {
+    const active = this.#active;
+    if (active[0] === downstream) active.shift();
+    else active.splice(active.indexOf(downstream) >>> 0, 1);
+  }
+
+  /** The reply is complete and the request is not: its rest is read for a while, then the connection goes. */
+  leaveOver(request: GatewayRequest): void {
+    this.#leftover = request;
+    this.#leftoverFrom = this.socket.bytesRead;
+    request.discard();
+  }
+
+  /** Refuses what the parser, or `checkHttp1Head`, could not accept. `response`: the refused request's place in the order. */
+  refuse(refusal: Refusal, response: ServerResponse | null): void {
+    if (this.#refused) return;
+    this.#refused = true;
+    this.closing = true;
+    this.port.options.onRejected(refusal.status, refusal.reason);
+    const current = this.#active[0];
+    if (current === undefined) {
+      this.#writeRefusal(refusal);
+    } else if (response !== null) {
+      // Behind others that are still to be answered: node:http keeps the order.
+      response.shouldKeepAlive = false;
+      response.writeHead(refusal.status, ['content-type', 'text/plain; charset=utf-8', 'connection', 'close']);
+      response.end(`${refusal.message}\n`);
+    } else if (this.#active[this.#active.length - 1]?.isReceiving === true) {
+      // The newest request's own body is broken: what is under way can't be completed.
+      const answerable = this.#active.length === 1 && !current.headSent;
+      this.#abandonAll();
+      if (answerable) this.#writeRefusal(refusal);
+      else this.socket.destroy();
+    }
+    // Else the fault lies behind complete requests: those are answered, with `connection: close` on the last.
+  }
+
+  #writeRefusal(refusal: Refusal): void {
+    if (!this.socket.writable) {
+      this.socket.destroy();
+      return;
+    }
+    this.socket.end(renderRefusal(refusal, STATUS_CODES[refusal.status] ?? ''), 'latin1');
+    this.#linger();
+  }
+
+  #mustLinger(): boolean {
+    return this.#lingerUntil === 0 && (this.#refused || (this.#leftover !== null && !this.#leftover.complete));
+  }
+
+  #linger(): void {
+    this.closing = true;
+    this.#lingerUntil = performance.now() + LINGER_MS;
+    if (!this.socket.writableEnded) this.socket.end();
+    this.socket.resume();
+  }
+
+  #abandonAll(): void {
+    for (const downstream of this.#active.splice(0)) downstream.clientGone();
+  }
+
+  closed(): void {
+    this.#abandonAll();
+  }
+
+  sweep(now: number): void {
+    const socket = this.socket;
+    const limits = this.port.options.limits;
+    if (this.#lingerUntil !== 0) {
+      if (now >= this.#lingerUntil && socket.writableLength === 0) socket.destroy();
+      else if (now >= this.#lingerUntil + limits.sendIdleTimeoutMs) socket.destroy();
+      return;
+    }
+    const leftover = this.#leftover;
+    if (leftover !== null && !leftover.complete) {
+      const read = socket.bytesRead - this.#leftoverFrom;
+      if (read > DISCARD_BYTES || this.#receiving.forMs(read, now) > Math.min(limits.bodyIdleTimeoutMs, LINGER_MS))
+        socket.destroy();
+      return;
+    }
+    const newest = this.#active[this.#active.length - 1];
+    if (newest === undefined || !newest.isReceiving || socket.isPaused()) this.#receiving.clear();
+    else if (this.#receiving.forMs(socket.bytesRead, now) > limits.bodyIdleTimeoutMs)
+      this.refuse(REFUSALS.bodyTimeout, null);
+    if (socket.writableLength === 0) this.#sending.clear();
+    else if (this.#sending.forMs(unsentMark(socket), now) > limits.sendIdleTimeoutMs) socket.destroy();
+    if (this.mustClose) this.drain();
+  }
+
+  drain(): void {
+    if (this.#active.length === 0 && this.socket.writableLength === 0 && this.#lingerUntil === 0)
+      this.socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+const heads = new HeadFlusher();
+
+/** The client's half of an HTTP/1 exchange. */
+export class Http1Downstream implements Downstream {
+  readonly hasBody: boolean;
+  readonly contentLength: number;
+  onDrain: (() => void) | null = null;
+  onAbort: (() => void) | null = null;
+  readonly #connection: Http1Connection;
+  readonly #request: GatewayRequest;
+  readonly #response: ServerResponse;
+  #expectsContinue: boolean;
+  #headWritten = false;
+  #bodyBegun = false;
+  #done = false;
+  #waiting = false;
+
+  constructor(connection: Http1Connection, request: GatewayRequest, response: ServerResponse, head: CheckedHead) {
+    this.#connection = connection;
+    this.#request = request;
+    this.#response = response;
+    this.hasBody = head.hasBody;
+    this.contentLength = head.contentLength;
+    this.#expectsContinue = head.expectsContinue && head.hasBody;
+    if (head.hasBody) request.bodyMode = BODY.pending;
+  }
+
+  get httpVersion(): '1.0' | '1.1' {
+    return this.#request.httpVersionMinor === 0 ? '1.0' : '1.1';
+  }
+  get remoteAddress(): string {
+    return this.#connection.peer.remoteAddress;
+  }
+  get remotePort(): number {
+    return this.#connection.peer.remotePort;
+  }
+  get localPort(): number {
+    return this.#connection.peer.localPort;
+  }
+  get tls(): DownstreamTls | null {
+    return this.#connection.peer.tls;
+  }
+  get bufferedBytes(): number {
+    return this.#response.writableLength;
+  }
+  get headSent(): boolean {
+    return this.#headWritten;
+  }
+  /** The request body is not complete yet. */
+  get isReceiving(): boolean {
+    return this.hasBody && !this.#request.complete;
+  }
+
+  readBody(sink: BodySink): void {
+    if (!this.hasBody) {
+      sink.onEnd([]);
+      return;
+    }
+    if (this.#done) return;
+    this.#continue();
+    this.#request.readInto(sink);
+  }
+
+  bodyStream(): Readable {
+    const request = this.#request;
+    if (request.bodyMode === BODY.pending) {
+      request.bodyMode = BODY.stream;
+      this.#continue();
+    }
+    return request;
+  }
+
+  #continue(): void {
+    if (!this.#expectsContinue || this.#headWritten) return;
+    this.#expectsContinue = false;
+    if (!this.#request.complete) this.#response.writeContinue();
+  }
+
+  inform(status: number, headers: readonly string[]): void {
+    if (this.#closed || this.#headWritten || this.#request.httpVersionMinor === 0) return;
+    if (status === 103 && headers.includes('link'))
+      this.#response.writeEarlyHints(grouped(sendableFields(headers)) as { link: string | string[] });
+    else if (status === 102) this.#response.writeProcessing();
+  }
+
+  writeHead(status: number, headers: readonly string[]): void {
+    if (this.#closed || this.#headWritten) return;
+    this.#headWritten = true;
+    const response = this.#response;
+    // Without its 100 the body will not come, and what comes next can't be told from it (RFC 9110 §10.1.1).
+    if (this.#connection.mustClose || (this.#expectsContinue && !this.#request.complete)) {
+      this.#connection.closing = true;
+      response.shouldKeepAlive = false;
+    }
+    const fields = responseFields(status, headers) as string[];
+    try {
+      response.writeHead(status, fields);
+    } catch {
+      response.writeHead(status, sendableFields(fields));
+    }
+    heads.add(this);
+  }
+
+  /** Sends the head if nothing that carries it was sent in the turn it was written in. */
+  flushHead(): void {
+    if (this.#closed || this.#bodyBegun) return;
+    this.#response.flushHeaders();
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#bodyBegun = true;
+    const response = this.#response;
+    if (response.write(chunk) || response.writableLength < SEND_HIGH_WATER) return true;
+    if (!this.#waiting) {
+      this.#waiting = true;
+      response.once('drain', () => {
+        this.#waiting = false;
+        if (!this.#done) this.onDrain?.();
+      });
+    }
+    return false;
+  }
+
+  end(chunk?: Buffer | string, trailers?: readonly string[]): void {
+    if (this.#closed) return;
+    const request = this.#request;
+    const response = this.#response;
+    if (trailers !== undefined && trailers.length > 0) addTrailers(response, trailers);
+    this.#done = true;
+    this.#connection.finished(this);
+    if (this.isReceiving) this.#connection.leaveOver(request);
+    if (chunk === undefined) response.end();
+    else response.end(chunk);
+  }
+
+  abort(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#connection.finished(this);
+    this.#request.sink = null;
+    const socket = this.#connection.socket;
+    // A body that ends with the connection would look complete to its reader.
+    if (this.#request.httpVersionMinor === 0 && this.#headWritten && socket.resetAndDestroy !== undefined)
+      socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
+  /** The connection is gone, or can't carry the rest. */
+  clientGone(): void {
+    if (this.#done) return;
+    this.#done = true;
+    const sink = this.#request.sink;
+    this.#request.sink = null;
+    sink?.onError(new Error('the client closed the connection before its request was complete'));
+    this.onAbort?.();
+  }
+
+  /** Nothing can be sent any more; between a socket's end and its `close` event node would throw at a write. */
+  get #closed(): boolean {
+    return this.#done || this.#response.destroyed || this.#connection.socket.destroyed;
+  }
+}
+
+function addTrailers(response: ServerResponse, trailers: readonly string[]): void {
+  const pairs: [string, string][] = [];
+  const fields = sendableFields(trailers);
+  for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i] as string, fields[i + 1] as string]);
+  response.addTrailers(pairs);
+}
