@@ -5,23 +5,29 @@ import { ConfigError, ConfigSource, formatFault, formatNotice, type Loaded } fro
 const USAGE = 'usage: sluice check -f <config.yaml>\n';
 
 /**
- * `sluice check -f config.yaml`: loads the configuration as the gateway would, and says what it holds and what of it is not
- * executed. One line a fault on stderr.
+ * `sluice check -f config.yaml`: loads the configuration (a file, or with `-c` its text) as the gateway would, and says what
+ * it holds and what of it is not executed. One line a fault on stderr.
  * @returns the exit code: 0 = can be served, 1 = refused, 2 = wrong arguments
  */
 export async function check(argv: readonly string[]): Promise<number> {
   let file: string | undefined;
+  let text: string | undefined;
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
-      options: { file: { type: 'string', short: 'f' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        file: { type: 'string', short: 'f' },
+        config: { type: 'string', short: 'c' },
+        help: { type: 'boolean', short: 'h' },
+      },
       allowPositionals: true,
     });
     if (values.help === true) {
       process.stdout.write(USAGE);
       return 0;
     }
-    if (positionals.length <= 1) file = values.file ?? positionals[0];
+    text = values.config;
+    if (positionals.length <= 1) file = values.file ?? positionals[0] ?? (text === undefined ? undefined : '-c');
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   }
@@ -30,7 +36,7 @@ export async function check(argv: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const loaded = await new ConfigSource(file, buildCatalogue()).load();
+    const loaded = await new ConfigSource(file, buildCatalogue(), text === undefined ? {} : { text }).load();
     for (const notice of loaded.notices) process.stdout.write(`${formatNotice(file, notice)}\n`);
     process.stdout.write(`${file}: ok: ${summary(loaded)}\n`);
     return 0;

@@ -37,11 +37,17 @@ export class ConfigSource {
   readonly #env: Environment;
   readonly #schema: ConfigSchema;
   readonly #fileFields: FileFields;
+  /** The configuration itself, where it is not in a file. */
+  readonly #inline: string | null;
   /** Files of the last load, each with its fingerprint from before it was read. */
   #files: ReadonlyMap<string, string> = new Map();
 
-  /** `path` is shown in faults as it is given here. */
-  constructor(path: string, catalogue: Catalogue, options: { env?: Environment } = {}) {
+  /**
+   * `path` is shown in faults as it is given here. With `text`, that is the configuration, `path` only its name, and files it
+   * refers to are looked for in the working directory.
+   */
+  constructor(path: string, catalogue: Catalogue, options: { env?: Environment; text?: string } = {}) {
+    this.#inline = options.text ?? null;
     this.#shown = path;
     this.path = resolve(path);
     this.#catalogue = catalogue;
@@ -123,10 +129,10 @@ export class ConfigSource {
   }
 
   async #text(files: Map<string, string>): Promise<string> {
-    files.set(this.path, await fingerprint(this.path));
     let text: string;
     try {
-      text = await readFile(this.path, 'utf8');
+      if (this.#inline === null) files.set(this.path, await fingerprint(this.path));
+      text = this.#inline ?? (await readFile(this.path, 'utf8'));
     } catch (error) {
       const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
       throw new ConfigError([this.#fault({ line: 1, column: 1 }, [], message)], [this.path]);
