@@ -71,7 +71,7 @@ export function substitute(text: string, env: Environment): { result: Substitute
     let wanting = false;
     const from = out.length - copied;
     for (const reference of token.references) {
-      const value = valueOf(reference, env, faults);
+      const value = expansionOf(reference, env, faults);
       if (value === undefined) {
         wanting = true;
         continue;
@@ -122,9 +122,9 @@ function findReferences(text: string): Reference[] {
 }
 
 function readBraces(reference: Reference, inner: string, closed: boolean): void {
-  const escape = 'write $${ for a literal "${"';
+  const literal = 'write $${ for a literal "${"';
   if (!closed) {
-    reference.fault = { message: '"${" without its "}"', hint: escape };
+    reference.fault = { message: `"\${" without its "}"`, hint: literal };
     return;
   }
   const split = inner.indexOf(':-');
@@ -135,7 +135,7 @@ function readBraces(reference: Reference, inner: string, closed: boolean): void 
   if (!NAME.test(reference.name)) {
     reference.fault = {
       message: `"\${${inner}}" names no environment variable`,
-      hint: `a reference is $NAME, \${NAME} or \${NAME:-default}; ${escape}`,
+      hint: `a reference is $NAME, \${NAME} or \${NAME:-default}; ${literal}`,
     };
   } else if (reference.fallback?.includes('${') === true) {
     reference.fault = { message: 'a default cannot hold another reference', hint: 'give a literal default' };
@@ -212,7 +212,7 @@ function collect(
   return index;
 }
 
-function valueOf(reference: Reference, env: Environment, faults: SubstitutionFault[]): string | undefined {
+function expansionOf(reference: Reference, env: Environment, faults: SubstitutionFault[]): string | undefined {
   const { name, fallback, fault, start } = reference;
   if (fault !== undefined) {
     faults.push({ offset: start, ...fault });
