@@ -276,12 +276,7 @@ export class Mailbox {
 export function postBytes(port: MessagePort, message: PortMessage): void {
   const { bytes } = message;
   const { buffer } = bytes;
-  if (bytes.length === 0) {
-    port.postMessage({ ...message, bytes: EMPTY });
-  } else if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) {
-    port.postMessage(message, [buffer]);
-  } else {
-    const own = new Uint8Array(bytes);
-    port.postMessage({ ...message, bytes: own }, [own.buffer]);
-  }
+  const own = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? bytes : new Uint8Array(bytes);
+  if (own.length === 0) port.postMessage({ ...message, bytes: EMPTY });
+  else port.postMessage({ ...message, bytes: own }, [own.buffer as ArrayBuffer]);
 }

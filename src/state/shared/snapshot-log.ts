@@ -268,7 +268,8 @@ export class SnapshotReader {
     const end = Atomics.load(words, LENGTH) * UNIT;
     if (end <= this.#at) return null;
     const view = new DataView(this.#buffer, 0, end);
-    const memory = Buffer.from(this.#buffer, 0, end);
+    const bytes = new Uint8Array(this.#buffer, 0, end);
+    const text = Buffer.from(this.#buffer, 0, end);
     const changes = new Map<string, VersionedChange>();
     let version = this.#version;
     let gone: Set<string> | null = null;
@@ -285,12 +286,11 @@ export class SnapshotReader {
         const keyLength = view.getUint32(record + KEY_LENGTH, true);
         const valueLength = view.getUint32(record + VALUE_LENGTH, true);
         const start = record + RECORD_BYTES + keyLength;
-        const key = memory.toString('utf8', record + RECORD_BYTES, start);
+        const key = text.toString('utf8', record + RECORD_BYTES, start);
         if (replay) gone?.delete(key);
         if (recordVersion > this.#version) {
           changes.delete(key);
-          const value =
-            valueLength === REMOVED ? null : Uint8Array.prototype.slice.call(memory, start, start + valueLength);
+          const value = valueLength === REMOVED ? null : bytes.slice(start, start + valueLength);
           changes.set(key, { key, value, version: recordVersion });
         }
         record = start + (valueLength === REMOVED ? 0 : valueLength);

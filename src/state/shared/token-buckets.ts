@@ -37,7 +37,7 @@ const NUMBER_MASK = BigInt(NUMBERS - 1);
 const MAX_LEVEL = 2 ** 38 - 1;
 const MAX_TOKENS = 2 ** 37;
 
-/** How far clocks of two threads, or a clock that is corrected, may go back before the refill schedule starts anew. */
+/** A clock that was set back by more than an interval and this starts the refill schedule anew. */
 const CLOCK_SLACK_MS = 1000;
 
 /** `localRateLimit`'s numbers: the bucket's size, and what is added every interval (milliseconds, at least 1). */
@@ -124,7 +124,10 @@ export class TokenBuckets {
   }
 }
 
-/** One rate limit. Times are unix milliseconds; amounts are whole tokens or requests. */
+/**
+ * One rate limit. Times are unix milliseconds, as the caller read them not long ago: an old one grants nothing extra, it
+ * just sees no refill since. Amounts are whole tokens or requests.
+ */
 export class Bucket {
   readonly limit: number;
   readonly #tokensPerFill: number;
@@ -222,10 +225,7 @@ export class Bucket {
       const word = Atomics.load(this.#cells, this.#row + LEVEL);
       const level = Number(word);
       const used = Math.floor(level / NUMBERS);
-      if (this.#stale(level - used * NUMBERS, nowMs)) {
-        this.#refill(word, nowMs);
-        continue;
-      }
+      if (this.#stale(level - used * NUMBERS, nowMs) && this.#refill(word, nowMs)) continue;
       if (used + needed > this.limit) return -1;
       const next = BigInt(level + whole * NUMBERS);
       if (Atomics.compareExchange(this.#cells, this.#row + LEVEL, word, next) === word)
@@ -239,8 +239,7 @@ export class Bucket {
       const word = Atomics.load(this.#cells, this.#row + LEVEL);
       const level = Number(word);
       const used = Math.floor(level / NUMBERS);
-      if (!this.#stale(level - used * NUMBERS, nowMs)) return used;
-      this.#refill(word, nowMs);
+      if (!this.#stale(level - used * NUMBERS, nowMs) || !this.#refill(word, nowMs)) return used;
     }
   }
 
@@ -265,10 +264,10 @@ export class Bucket {
   }
 
   /**
-   * One step: counts in a refill that has been decided, else decides the one that is due, else remembers that none is.
-   * `word` is the level as the caller read it; if it has changed since, nothing is done and the caller reads again.
+   * One step: counts in a refill that has been decided, else decides the one that is due. True: read the level again.
+   * False: nothing is due, which this thread then remembers. `word` is the level as the caller read it.
    */
-  #refill(word: bigint, nowMs: number): void {
+  #refill(word: bigint, nowMs: number): boolean {
     const cells = this.#cells;
     const current = Number(word & NUMBER_MASK);
     const next = (current + 1) % NUMBERS;
@@ -276,31 +275,43 @@ export class Bucket {
     const ahead = Atomics.load(cells, nextCell);
     const currentCell = this.#row + FILL + (current & 1);
     const here = Atomics.load(cells, currentCell);
-    if (Atomics.load(cells, this.#row + LEVEL) !== word) return;
-    const hasOne = here !== 0n;
-    if (hasOne && Number(here & NUMBER_MASK) !== current) {
+    if (Atomics.load(cells, this.#row + LEVEL) !== word) return true;
+    const first = here === 0n;
+    if (!first && Number(here & NUMBER_MASK) !== current) {
       // The level's own refill is not there: only a thread held up for all 2^15 numbers can have done that. Begin anew.
       Atomics.compareExchange(cells, currentCell, here, fillWord(nowMs, current));
-      return;
+      return true;
     }
     const lastMs = Number(here >> NUMBER_BITS) - 1;
     if (ahead !== 0n && Number(ahead & NUMBER_MASK) === next) {
       const elapsed = Number(ahead >> NUMBER_BITS) - 1 - lastMs;
-      const intervals = hasOne ? Math.max(Math.floor(elapsed / this.#intervalMs), 0) : 0;
+      const intervals = first ? 0 : Math.max(Math.floor(elapsed / this.#intervalMs), 0);
       const used = Math.max(Number(word >> NUMBER_BITS) - intervals * this.#tokensPerFill, 0);
       Atomics.compareExchange(cells, this.#row + LEVEL, word, BigInt(used * NUMBERS + next));
-      return;
+      return true;
     }
-    const intervals = hasOne ? Math.floor((nowMs - lastMs) / this.#intervalMs) : 0;
-    if (!hasOne || nowMs < lastMs - this.#intervalMs - CLOCK_SLACK_MS) {
+    const intervals = first ? 0 : Math.floor((nowMs - lastMs) / this.#intervalMs);
+    if (first) {
       Atomics.compareExchange(cells, nextCell, ahead, fillWord(nowMs, next));
-    } else if (intervals > 0) {
-      Atomics.compareExchange(cells, nextCell, ahead, fillWord(lastMs + intervals * this.#intervalMs, next));
-    } else {
-      this.#fillNumber = current;
-      this.#fillAt = lastMs;
-      this.#fillUntil = lastMs + this.#intervalMs;
+      return true;
     }
+    if (intervals > 0) {
+      Atomics.compareExchange(cells, nextCell, ahead, fillWord(lastMs + intervals * this.#intervalMs, next));
+      return true;
+    }
+    if (nowMs < lastMs - this.#intervalMs - CLOCK_SLACK_MS) {
+      // The caller's time may be old, for it may have waited since. A clock read now, after the refill's time, is not:
+      // where that is behind too it was set back, and the schedule begins anew there. Nothing is credited for it.
+      const clock = Date.now();
+      if (clock < lastMs - this.#intervalMs - CLOCK_SLACK_MS) {
+        Atomics.compareExchange(cells, nextCell, ahead, fillWord(clock, next));
+        return true;
+      }
+    }
+    this.#fillNumber = current;
+    this.#fillAt = lastMs;
+    this.#fillUntil = lastMs + this.#intervalMs;
+    return false;
   }
 
   #wait(used: number, amount: number, nowMs: number): number {

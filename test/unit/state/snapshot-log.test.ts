@@ -1,0 +1,299 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  type SnapshotChange,
+  SnapshotFullError,
+  SnapshotReader,
+  SnapshotWriter,
+} from '../../../src/state/shared/snapshot-log.ts';
+import { nextMessage, random, start } from './workers/run.ts';
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+const MIB = 1024 * 1024;
+
+/** What a reader's consumer has after applying everything it was given. */
+class Follower {
+  readonly reader: SnapshotReader;
+  readonly state = new Map<string, string>();
+  delivered = 0;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.reader = new SnapshotReader(buffer);
+  }
+
+  read(): void {
+    const read = this.reader.read();
+    if (read === null) return;
+    for (const { key, value } of read.changes) {
+      this.delivered++;
+      if (value === null) expect(this.state.delete(key)).toBe(true);
+      else this.state.set(key, Buffer.from(value).toString('hex'));
+    }
+  }
+}
+
+describe('SnapshotLog', () => {
+  it('delivers each publish whole, once, with keys, values and versions', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    const reader = new SnapshotReader(writer.buffer);
+    expect(reader.read()).toBeNull();
+    expect(
+      writer.publish([
+        { key: 'route/ä', value: text('1') },
+        { key: 'b', value: text('') },
+      ]),
+    ).toBe(1);
+    expect(reader.read()).toEqual({
+      version: 1,
+      changes: [
+        { key: 'route/ä', value: new Uint8Array([49]), version: 1 },
+        { key: 'b', value: new Uint8Array(0), version: 1 },
+      ],
+    });
+    expect(reader.read()).toBeNull();
+    writer.publish([{ key: 'b', value: null }]);
+    expect(reader.read()).toEqual({ version: 2, changes: [{ key: 'b', value: null, version: 2 }] });
+    expect(reader.version).toBe(2);
+  });
+
+  it('publishes only what differs', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    const state = new Map(Array.from({ length: 1000 }, (_, n) => [`route/${n}`, text(`value ${n}`)]));
+    writer.publish(writer.diff(state));
+    const before = writer.bytes;
+    expect(writer.diff(state)).toEqual([]);
+    expect(writer.publish([...state].map(([key, value]) => ({ key, value })))).toBe(1);
+    expect(writer.bytes).toBe(before);
+
+    state.set('route/7', text('another'));
+    state.delete('route/8');
+    const changes = writer.diff(state);
+    expect(changes.map(({ key }) => key).sort()).toEqual(['route/7', 'route/8']);
+    expect(writer.publish(changes)).toBe(2);
+    expect(writer.bytes - before).toBeLessThan(120);
+  });
+
+  it('hands a new reader everything, each key once', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    for (let n = 1; n <= 10; n++) {
+      writer.publish([
+        { key: 'a', value: text(`${n}`) },
+        { key: 'gone', value: n % 2 === 1 ? text('x') : null },
+      ]);
+    }
+    const read = new SnapshotReader(writer.buffer).read();
+    expect(read).toEqual({ version: 10, changes: [{ key: 'a', value: new Uint8Array(text('10')), version: 10 }] });
+  });
+
+  it('refuses a publish that does not fit, whole', () => {
+    const writer = new SnapshotWriter({ initialBytes: 256, maxBytes: 4096 });
+    const reader = new SnapshotReader(writer.buffer);
+    writer.publish([{ key: 'kept', value: text('v') }]);
+    const { bytes, liveBytes } = writer;
+    const tooMuch = [
+      { key: 'small', value: text('s') },
+      { key: 'large', value: new Uint8Array(5000) },
+    ];
+    expect(() => writer.publish(tooMuch)).toThrow(SnapshotFullError);
+    expect([writer.version, writer.bytes, writer.liveBytes]).toEqual([1, bytes, liveBytes]);
+    expect([...writer.keys()]).toEqual(['kept']);
+    expect(reader.read()?.changes).toHaveLength(1);
+    expect(writer.publish([{ key: 'small', value: text('s') }])).toBe(2);
+    expect(reader.read()?.changes).toEqual([{ key: 'small', value: new Uint8Array(text('s')), version: 2 }]);
+  });
+
+  it('says whether compaction would make room, and it does', () => {
+    const writer = new SnapshotWriter({ maxBytes: 4096 });
+    const fill = (n: number) => [{ key: 'k', value: new Uint8Array(1500).fill(n) }];
+    writer.publish(fill(1));
+    writer.publish(fill(2));
+    let refusal: unknown;
+    try {
+      writer.publish(fill(3));
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toMatchObject({ code: 'snapshot_full', fitsCompacted: true, maxBytes: 4096 });
+    writer.compact().retire();
+    expect(writer.publish(fill(3))).toBe(3);
+    expect(writer.get('k')).toEqual(new Uint8Array(1500).fill(3));
+  });
+
+  it('asks for compaction when more is superseded than live', () => {
+    const writer = new SnapshotWriter({ maxBytes: 64 * MIB });
+    for (let n = 0; n < 40; n++) writer.publish([{ key: 'k', value: new Uint8Array(64 * 1024).fill(n) }]);
+    expect(writer.shouldCompact).toBe(true);
+    const { generation } = writer;
+    const compaction = writer.compact();
+    expect(compaction.generation).toBe(generation + 1);
+    expect(writer.bytes).toBe(writer.liveBytes);
+    expect(writer.shouldCompact).toBe(false);
+  });
+
+  it('delivers after a move only what differs, removals that were missed included', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    const reader = new SnapshotReader(writer.buffer);
+    writer.publish(['a', 'b', 'c', 'd'].map((key) => ({ key, value: text(key) })));
+    reader.read();
+    writer.publish([
+      { key: 'b', value: text('changed') },
+      { key: 'c', value: null },
+    ]);
+    const { buffer, retire } = writer.compact();
+    writer.publish([{ key: 'e', value: text('new') }]);
+    reader.moveTo(buffer);
+    retire();
+    const read = reader.read();
+    expect(read?.version).toBe(3);
+    expect(new Map(read?.changes.map(({ key, value }) => [key, value && Buffer.from(value).toString()]))).toEqual(
+      new Map([
+        ['b', 'changed'],
+        ['c', null],
+        ['e', 'new'],
+      ]),
+    );
+    expect(reader.generation).toBe(2);
+    const again = writer.compact();
+    reader.moveTo(again.buffer);
+    again.retire();
+    expect(reader.read()).toBeNull();
+  });
+
+  it('leaves nothing of a retired generation, and a reader that is still there reads nothing', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    const old = writer.buffer;
+    const reader = new SnapshotReader(old);
+    writer.publish([{ key: 'tls', value: text('-----BEGIN PRIVATE KEY-----') }]);
+    expect(Buffer.from(old).includes('PRIVATE')).toBe(true);
+    const { retire } = writer.compact();
+    retire();
+    expect(new Uint8Array(old).every((byte) => byte === 0)).toBe(true);
+    expect(reader.read()).toBeNull();
+    expect(Buffer.from(writer.get('tls') ?? []).toString()).toBe('-----BEGIN PRIVATE KEY-----');
+  });
+
+  it('refuses a key that UTF-8 cannot say', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    expect(() => writer.publish([{ key: '\ud800', value: text('x') }])).toThrow(TypeError);
+    expect(writer.version).toBe(0);
+  });
+
+  it('agrees with a Map for any publishes, compactions, late readers and lazy ones', () => {
+    const key = fc.constantFrom('a', 'b', 'c', 'dd', 'é', '');
+    const value = fc.option(fc.uint8Array({ maxLength: 40 }), { nil: null });
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ publish: fc.array(fc.record({ key, value }), { maxLength: 5 }) }) },
+      { weight: 2, arbitrary: fc.record({ read: fc.nat(3) }) },
+      { weight: 1, arbitrary: fc.constant({ compact: true }) },
+      { weight: 1, arbitrary: fc.constant({ join: true }) },
+      { weight: 1, arbitrary: fc.record({ diff: fc.dictionary(key, fc.uint8Array({ maxLength: 20 })) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const writer = new SnapshotWriter({ initialBytes: 64, maxBytes: 8192 });
+        const model = new Map<string, string>();
+        const followers = [new Follower(writer.buffer)];
+        const apply = (changes: readonly SnapshotChange[]): boolean => {
+          try {
+            writer.publish(changes);
+          } catch (error) {
+            if (error instanceof SnapshotFullError) return false;
+            throw error;
+          }
+          for (const one of changes) {
+            if (one.value === null) model.delete(one.key);
+            else model.set(one.key, Buffer.from(one.value).toString('hex'));
+          }
+          return true;
+        };
+        for (const one of steps) {
+          if ('publish' in one) apply(one.publish);
+          else if ('read' in one) followers[one.read % followers.length]?.read();
+          else if ('join' in one) followers.push(new Follower(writer.buffer));
+          else if ('diff' in one) {
+            const state = new Map(Object.entries(one.diff));
+            if (apply(writer.diff(state))) expect(writer.diff(state)).toEqual([]);
+          } else {
+            const { buffer, retire } = writer.compact();
+            for (const follower of followers) follower.reader.moveTo(buffer);
+            retire();
+            expect(writer.bytes).toBe(writer.liveBytes);
+          }
+        }
+        for (const follower of [...followers, new Follower(writer.buffer)]) {
+          follower.read();
+          expect(follower.state).toEqual(model);
+          expect(follower.reader.version).toBe(writer.version);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('SnapshotLog between threads', () => {
+  const workers: ReturnType<typeof start>[] = [];
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+  });
+
+  it('shows readers whole publishes only, through growth and compaction', async () => {
+    const writer = new SnapshotWriter({ initialBytes: 256, maxBytes: 64 * MIB });
+    const next = random(7);
+    const group = ['group/a', 'group/b', 'group/c', 'group/d'];
+    const lastVersion = 6000;
+    const readers = 2;
+    const waiting = new Map<number, number>();
+    const retirements = new Map<number, () => void>();
+    const publish = (): void => {
+      const size = 1 + Math.floor(next() * 700);
+      // Never the byte of the publish before, so that each one differs.
+      const byte = 1 + (writer.version % 250);
+      const changes = group.map((key) => ({ key, value: new Uint8Array(size).fill(byte) }));
+      const extra = `extra/${Math.floor(next() * 50)}`;
+      writer.publish([...changes, { key: extra, value: writer.get(extra) === null ? text(extra) : null }]);
+    };
+    publish();
+    const readies: Promise<unknown>[] = [];
+    const done = Array.from({ length: readers }, () => {
+      const worker = start('snapshot.mjs', { buffer: writer.buffer, group, lastVersion });
+      workers.push(worker);
+      readies.push(nextMessage(worker));
+      return new Promise<{ faults: string[]; reads: number; moves: number; state: [string, string][] }>(
+        (resolve, reject) => {
+          worker.on('error', reject);
+          worker.on('message', (message) => {
+            if (message.type === 'done') resolve(message);
+            else if (message.type === 'moved') {
+              const left = (waiting.get(message.generation) ?? 0) - 1;
+              waiting.set(message.generation, left);
+              if (left === 0) retirements.get(message.generation)?.();
+            }
+          });
+        },
+      );
+    });
+    await Promise.all(readies);
+    let compactions = 0;
+    while (writer.version < lastVersion) {
+      for (let n = 0; n < 50 && writer.version < lastVersion; n++) publish();
+      if (writer.shouldCompact && writer.version < lastVersion - 100) {
+        const { generation, buffer, retire } = writer.compact();
+        compactions++;
+        waiting.set(generation, readers);
+        retirements.set(generation, retire);
+        for (const worker of workers) worker.postMessage({ type: 'generation', generation, snapshot: buffer });
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const results = await Promise.all(done);
+    const expected = [...writer.keys()].sort().map((key) => [key, Buffer.from(writer.get(key) ?? []).toString('hex')]);
+    expect(compactions).toBeGreaterThan(1);
+    for (const { faults, reads, moves, state } of results) {
+      expect(faults).toEqual([]);
+      expect(reads).toBeGreaterThan(10);
+      expect(moves).toBeGreaterThan(0);
+      expect(state).toEqual(expected);
+    }
+  });
+});
