@@ -243,10 +243,10 @@ describe('TokenBuckets', () => {
           model.fill(now);
           expect(bucket.balance(now)).toBe(model.balance);
           // What is refused is granted when it was told to come back, and not a millisecond before.
-          const wait = bucket.retryAfterMs(amount, now);
+          const back = bucket.retryAfterMs(amount, now);
           const needed = Math.min(Math.max(amount, 1), limits.maxTokens);
-          if (Number.isFinite(wait)) expect(model.copy().fill(now + wait)).toBeGreaterThanOrEqual(needed);
-          if (wait > 0) expect(model.copy().fill(now + Math.min(wait, 1e9) - 1)).toBeLessThan(Math.max(needed, 1));
+          if (Number.isFinite(back)) expect(model.copy().fill(now + back)).toBeGreaterThanOrEqual(needed);
+          if (back > 0) expect(model.copy().fill(now + Math.min(back, 1e9) - 1)).toBeLessThan(Math.max(needed, 1));
         });
       }),
       { numRuns: 500 },
