@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { SIMPLE_BACKEND_KEYS, simpleBackendShape } from '../resources/schema/backend-ref.ts';
 import { exactlyOne } from '../resources/schema/common.ts';
 import type { PolicyMap } from '../resources/types.ts';
+import { backendAuth } from './backend-auth.ts';
 import { backendHttp } from './backend-http.ts';
 import { backendTcp } from './backend-tcp.ts';
+import { backendTLS } from './backend-tls.ts';
 import { backendTunnel } from './backend-tunnel.ts';
 import { requestHeaderModifier } from './request-header-modifier.ts';
 import { transformationSchema } from './transformations.ts';
@@ -20,6 +22,12 @@ const POLICIES = z
     },
     get transformations(): z.ZodType {
       return transformationSchema.nullish().describe('Changes to requests and responses of the service.');
+    },
+    get backendTLS(): z.ZodType {
+      return backendTLS.schema.nullish().describe(backendTLS.summary);
+    },
+    get backendAuth(): z.ZodType {
+      return backendAuth.schema.nullish().describe(backendAuth.summary);
     },
     get http(): z.ZodType {
       return backendHttp.schema.nullish().describe(backendHttp.summary);

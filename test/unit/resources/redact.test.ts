@@ -70,15 +70,12 @@ describe('redact', () => {
   });
 
   it('shows no secret of any place in the configuration', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...paths), fc.constantFrom('text', 'nested', 'list'), (path, form) => {
-        const leaf = form === 'text' ? CANARY : form === 'nested' ? { value: { deep: CANARY } } : [CANARY, [CANARY]];
+    for (const path of paths) {
+      for (const leaf of [CANARY, { value: { deep: CANARY } }, [CANARY, [CANARY]]]) {
         const shown = JSON.stringify(redact(valueAt(path, leaf), configSchema));
-        expect(shown).not.toContain(CANARY);
-        expect(shown).toContain(REDACTED);
-      }),
-      { numRuns: paths.length * 6 },
-    );
+        if (shown.includes(CANARY) || !shown.includes(REDACTED)) expect.fail(`${path.join('.')}: ${shown}`);
+      }
+    }
   });
 
   it('shows no secret of a policy in a resource, wherever a policy stands', () => {

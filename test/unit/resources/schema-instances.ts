@@ -36,12 +36,14 @@ export class InstanceMaker {
     if (schema.const !== undefined) return schema.const;
     if (schema.enum !== undefined) return this.#pick(schema.enum);
     const branches = [schema.anyOf, schema.oneOf].find((list) => list !== undefined);
-    if (branches !== undefined) {
-      const chosen =
-        depth > MAX_DEPTH ? (branches.find((branch) => branch.type === 'null') ?? branches[0]) : this.#pick(branches);
-      const made = this.#value(chosen as JsonSchema, key, depth);
-      if (schema.properties === undefined) return made;
-      return { ...this.#object(schema, depth), ...(made as object) };
+    if (branches !== undefined && schema.properties === undefined) {
+      const end = depth > MAX_DEPTH ? branches.find((branch) => branch.type === 'null') : undefined;
+      return this.#value(end ?? this.#pick(branches), key, depth);
+    }
+    // Fields beside a choice: the choice adds its own.
+    const objects = (branches ?? []).filter((branch) => branch.type === 'object' || branch.properties !== undefined);
+    if (objects.length > 0) {
+      return { ...this.#object(schema, depth), ...(this.#value(this.#pick(objects), key, depth) as object) };
     }
     const types = [schema.type ?? 'any'].flat();
     switch (depth > MAX_DEPTH && types.includes('null') ? 'null' : this.#pick(types)) {
@@ -49,8 +51,9 @@ export class InstanceMaker {
         return null;
       case 'boolean':
         return this.#chance(0.5);
-      case 'integer':
       case 'number':
+        return this.#pick([0, 0.5, 1]);
+      case 'integer':
         return this.#number(schema as JsonSchema & { minimum?: number; maximum?: number });
       case 'string':
         return TEXTS[key] ?? TEXT;
