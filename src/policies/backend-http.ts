@@ -15,4 +15,8 @@ export const backendHttp = definePolicy({
   levels: ['backend'],
   phase: 'backend',
   protects: false,
+  inactiveParts: ({ version }) =>
+    version && !/^(HTTP\/)?1\.1$/i.test(version) ? [{ path: ['version'], protects: false }] : [],
+  // Executed by the backend's cluster, which takes it from the backend's policies.
+  compile: () => ({}),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { duration } from '../resources/schema/common.ts';
+import type { InactivePart } from '../resources/catalogue.ts';
+import { duration, parseDuration } from '../resources/schema/common.ts';
 import { keepalives } from '../resources/schema/settings.ts';
 import { definePolicy } from './definition.ts';
 
@@ -16,4 +17,17 @@ export const backendTcp = definePolicy({
   levels: ['backend'],
   phase: 'backend',
   protects: false,
+  // The platform lets a program choose when probing begins, not how often it is repeated.
+  inactiveParts: ({ keepalives: { interval, retries } }) => [
+    ...(parseDuration(interval) === parseDuration(DEFAULTS.interval) ? [] : [inactive('interval')]),
+    ...(retries === DEFAULTS.retries ? [] : [inactive('retries')]),
+  ],
+  // Executed by the backend's cluster, which takes it from the backend's policies.
+  compile: () => ({}),
 });
+
+const DEFAULTS = keepalives().parse({});
+
+function inactive(field: string): InactivePart {
+  return { path: ['keepalives', field], protects: false };
+}

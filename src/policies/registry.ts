@@ -3,8 +3,10 @@ import { accessLog } from './access-log.ts';
 import { aiPolicy } from './ai.ts';
 import { apiKey } from './api-key.ts';
 import { authorization } from './authorization.ts';
+import { backendAuth } from './backend-auth.ts';
 import { backendHttp } from './backend-http.ts';
 import { backendTcp } from './backend-tcp.ts';
+import { backendTLS } from './backend-tls.ts';
 import { backendTunnel } from './backend-tunnel.ts';
 import { basicAuth } from './basic-auth.ts';
 import { buffer } from './buffer.ts';
@@ -33,9 +35,12 @@ import { onClientAbortPolicy } from './on-client-abort.ts';
 import { proxyProtocol } from './proxy-protocol.ts';
 import { remoteRateLimit } from './remote-rate-limit.ts';
 import { requestHeaderModifier } from './request-header-modifier.ts';
+import { requestMirror } from './request-mirror.ts';
 import { requestRedirect } from './request-redirect.ts';
 import { responseHeaderModifier } from './response-header-modifier.ts';
+import { retry } from './retry.ts';
 import { sessionAffinity } from './session-affinity.ts';
+import { timeout } from './timeout.ts';
 import { tracing } from './tracing.ts';
 import { transformations } from './transformations.ts';
 import { urlRewrite } from './url-rewrite.ts';
@@ -76,6 +81,11 @@ const ALL: readonly PolicyDefinition[] = [
   urlRewrite,
   aiPolicy,
   onClientAbortPolicy,
+  timeout,
+  requestMirror,
+  retry,
+  backendAuth,
+  backendTLS,
   backendTunnel,
   backendTcp,
   backendHttp,

@@ -51,6 +51,11 @@ export class Metrics {
     ...ROUTE_LABELS,
   ]);
   readonly retries = this.#counter('retries_total', 'Attempts beyond the first.', ['backend', ...ROUTE_LABELS]);
+  readonly mirrored = this.#counter(
+    'mirrored_requests_total',
+    'Copies of requests, by what became of them: sent, failed, dropped (too many under way).',
+    ['outcome'],
+  );
   readonly rateLimited = this.#counter('rate_limited_total', 'Requests refused by a rate limit, by its type.', [
     'type',
     ...ROUTE_LABELS,

@@ -11,6 +11,8 @@ import type { Lane, PoolHandler, SendOptions } from './pools.ts';
 import { canBeSentAgain, requestHeaders } from './request-headers.ts';
 import { retryAfterMs } from './retry-after.ts';
 
+/** A response may start this long after the request was sent, ms, where nothing is configured: models think long. */
+const HEAD_TIMEOUT_MS = 600_000;
 /** Endpoints tried for one attempt while their connections fail. */
 const MAX_ENDPOINTS = 4;
 /** Interim responses before the final one; more is a server that never answers. */
@@ -215,17 +217,18 @@ export class Attempt implements Flight, PoolHandler {
       exchange.routed.endpoint = endpoint.address;
       if (exchange.upstreamStartMs < 0) exchange.upstreamStartMs = now - exchange.startedAt;
     }
-    const own = call.headTimeoutMs > 0;
+    const headTimeoutMs = call.headTimeoutMs > 0 ? call.headTimeoutMs : cluster.headTimeoutMs;
     this.#options = {
       method: call.method,
       path: call.path,
       headers: requestHeaders(call, endpoint.authority),
       body: call.body,
-      headersTimeout: own ? 0 : cluster.headTimeoutMs,
+      // undici's own clock is coarse; what somebody configured is timed here.
+      headersTimeout: headTimeoutMs > 0 ? 0 : HEAD_TIMEOUT_MS,
       bodyTimeout: call.bodyIdleTimeoutMs ?? cluster.bodyIdleTimeoutMs,
       servername: endpoint.pool.servername,
     };
-    if (own && this.#timer === null) this.#timer = setTimeout(headTimedOut, call.headTimeoutMs, this);
+    if (headTimeoutMs > 0) this.#timer ??= setTimeout(headTimedOut, headTimeoutMs, this);
     this.#toPool(false);
   }
 

@@ -32,4 +32,8 @@ export interface Cluster {
   readonly spec: ClusterSpec;
   /** `host:port` as configured, the default Host header. */
   readonly authority: string;
+  /** Whether any endpoint is not evicted; true too while none is known. */
+  available(): boolean;
+  /** Load of its least loaded endpoint, to compare clusters by: lower is better; 0 while none is known. */
+  readonly score: number;
 }

@@ -9,9 +9,7 @@ import type { ServiceEndpoints } from './service-endpoints.ts';
 import type { UpstreamServices } from './services.ts';
 import { type TlsClient, tlsClient, tlsIdentity } from './tls.ts';
 
-/** A response may start this long after the request was sent, ms, where nothing else is configured: models think long. */
-const HEAD_TIMEOUT_MS = 600_000;
-/** And may be silent this long in between, ms. */
+/** A response may be silent this long in between, ms: models think long. */
 const BODY_IDLE_TIMEOUT_MS = 600_000;
 const TCP_KEEPALIVE_MS = 60_000;
 /** Bytes of a response's head. */
@@ -37,6 +35,7 @@ export class LiveCluster implements Cluster {
   /** Label of metrics. */
   readonly name: string;
   readonly health: Health;
+  /** From `http.requestTimeout`; 0 = not configured. */
   readonly headTimeoutMs: number;
   readonly bodyIdleTimeoutMs: number;
   /** performance.now() of the last pick. */
@@ -59,7 +58,7 @@ export class LiveCluster implements Cluster {
     const http = record(spec.policies.http);
     const tcp = record(spec.policies.tcp);
     const keepalives = record(tcp.keepalives);
-    this.headTimeoutMs = Math.ceil(milliseconds(http.requestTimeout, HEAD_TIMEOUT_MS));
+    this.headTimeoutMs = Math.ceil(milliseconds(http.requestTimeout, 0));
     this.bodyIdleTimeoutMs = BODY_IDLE_TIMEOUT_MS;
     this.#connectTimeoutMs = milliseconds(tcp.connectTimeout, parts.services.settings.connectTimeoutMs);
     this.#keepAliveMs = keepalives.enabled === false ? 0 : milliseconds(keepalives.time, TCP_KEEPALIVE_MS);
@@ -70,10 +69,15 @@ export class LiveCluster implements Cluster {
     return this.#endpoints;
   }
 
-  /** Whether any endpoint is not evicted; true too while none is known. */
   available(): boolean {
     const now = Date.now();
     return this.#endpoints.length === 0 || this.#endpoints.some((endpoint) => endpoint.row.evictedUntil <= now);
+  }
+
+  get score(): number {
+    let best = Number.POSITIVE_INFINITY;
+    for (const endpoint of this.#endpoints) best = Math.min(best, endpoint.score);
+    return Number.isFinite(best) ? best : 0;
   }
 
   /**
