@@ -1,0 +1,99 @@
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../../errors/table.ts';
+import type { Exchange } from '../../exchange.ts';
+import type { RouteType } from '../../facts/llm.ts';
+import type { AiBackend } from '../../resources/types.ts';
+import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
+import { type ContextPlan, ContextPlans } from './context-plan.ts';
+import { detect } from './formats/detect.ts';
+import { multipartField } from './multipart.ts';
+import { routeByPath } from './paths.ts';
+import { RequestBody } from './request-body.ts';
+import { type Choice, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
+import { ProviderTarget } from './target.ts';
+import { TargetGroups } from './target-groups.ts';
+
+/** After this many failures in a row a provider that has alternatives is left alone for a while, where no policy says otherwise. */
+const DEFAULT_HEALTH = { eviction: { duration: '10s', consecutiveFailures: 3 } };
+
+/** An `ai` backend: one provider, or several in priority groups. */
+export class AiBackendServer implements CompiledBackend {
+  readonly #services: AdapterServices;
+  readonly #groups: TargetGroups;
+  readonly #plans: ContextPlans;
+
+  constructor(backend: AiBackend, scope: string, services: AdapterServices) {
+    this.#services = services;
+    const several = backend.groups.flat().length > 1;
+    const groups = backend.groups.map((group) =>
+      group.map((provider) => {
+        const policies =
+          several && provider.policies.health === undefined
+            ? { ...provider.policies, health: DEFAULT_HEALTH }
+            : provider.policies;
+        const target = new ProviderTarget(provider, policies, `${scope}/${provider.name}`, services);
+        return { target, policies };
+      }),
+    );
+    this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => target)));
+    this.#plans = new ContextPlans(groups.flat());
+  }
+
+  handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
+    const plan = this.#plans.of(context);
+    const route = plan.ai.routes?.routeOf(exchange.path) ?? routeByPath(exchange.path) ?? otherRoute(exchange);
+    const incoming = receive(exchange, context, route);
+    if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
+    if (isEditable(route)) return this.#serveJson(incoming, plan);
+    const hold = exchange.downstream.hasBody && (context.holdBody || route !== 'passthrough') && route !== 'models';
+    if (hold) return this.#serveHeld(incoming, plan);
+    const body: Readable | null = exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null;
+    forwardAsIs(incoming, body, this.#choose(incoming, plan), this.#services, null);
+  }
+
+  async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const bytes = await holdRequest(incoming, this.#services);
+    if (incoming.exchange.endCause !== null) return;
+    const body = new RequestBody(bytes, plan.members);
+    forwardJson(incoming, body, this.#choose(incoming, plan), this.#services);
+  }
+
+  /** A body that is held but not changed: for a retry, or to see which model it names. */
+  async #serveHeld(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const { exchange, facts, route } = incoming;
+    const bytes = await holdRequest(incoming, this.#services);
+    if (exchange.endCause !== null) return;
+    if (route !== 'passthrough') facts.clientModel = namedModel(exchange, bytes, plan);
+    const format = route === 'passthrough' ? null : detect;
+    forwardAsIs(incoming, bytes, this.#choose(incoming, plan), this.#services, format);
+  }
+
+  #choose({ context }: Incoming, plan: ContextPlan): Choice {
+    return {
+      target: this.#groups.pick(context),
+      policyOf: (target) => plan.policyOf(target),
+      onClientAbortOf: (target) => plan.onClientAbortOf(target),
+      next: this.#groups.hasChoice ? (tried) => this.#groups.pick(context, tried) : null,
+    };
+  }
+}
+
+/**
+ * A path that no API claims is passed on. But agentgateway takes every path of such a backend for a chat completion, so a JSON
+ * body posted to a path outside the APIs' own (`/v1/…`) is read as one.
+ */
+function otherRoute(exchange: Exchange): RouteType {
+  if (exchange.method !== 'POST' || exchange.path.includes('/v1/')) return 'passthrough';
+  return exchange.headers.get('content-type')?.startsWith('application/json') === true ? 'completions' : 'passthrough';
+}
+
+/** The model that a body of unknown API names, or ''. */
+function namedModel(exchange: Exchange, bytes: Buffer, plan: ContextPlan): string {
+  const type = exchange.headers.get('content-type') ?? '';
+  if (type.startsWith('multipart/')) return multipartField(bytes, type, 'model') ?? '';
+  try {
+    return new RequestBody(bytes, plan.members).model;
+  } catch {
+    return '';
+  }
+}

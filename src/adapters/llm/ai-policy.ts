@@ -1,0 +1,69 @@
+import type { AiPolicy } from '../../facts/llm.ts';
+import { matchesPattern, specificity } from './model-pattern.ts';
+import { ConfiguredRoutes } from './paths.ts';
+
+/** What the `ai` policies of a route, a backend and a model come to, prepared once. */
+export interface CompiledAiPolicy {
+  /** Members to set, each with its encoded value: overrides always, defaults where the client has none. */
+  readonly overrides: readonly PreparedMember[];
+  readonly defaults: readonly PreparedMember[];
+  readonly aliases: ModelAliases | null;
+  /** Null: the default paths. */
+  readonly routes: ConfiguredRoutes | null;
+}
+
+export interface PreparedMember {
+  readonly name: string;
+  readonly json: string;
+  /** Where the member is `model`: the name, for the choice of model. */
+  readonly text: string;
+}
+
+export const NO_AI_POLICY: CompiledAiPolicy = { overrides: [], defaults: [], aliases: null, routes: null };
+
+/** Puts policy values together, the more specific last: members and aliases one by one, routes as a whole. */
+export function compileAiPolicy(values: readonly unknown[]): CompiledAiPolicy {
+  const given = values.filter((value): value is AiPolicy => typeof value === 'object' && value !== null);
+  if (given.length === 0) return NO_AI_POLICY;
+  const overrides = Object.assign({}, ...given.map((value) => value.overrides));
+  const defaults = Object.assign({}, ...given.map((value) => value.defaults));
+  const aliases: Record<string, string> = Object.assign({}, ...given.map((value) => value.modelAliases));
+  const routes = given.findLast((value) => value.routes !== undefined && Object.keys(value.routes).length > 0)?.routes;
+  return {
+    overrides: prepare(overrides),
+    defaults: prepare(defaults),
+    aliases: Object.keys(aliases).length === 0 ? null : new ModelAliases(aliases),
+    routes: routes === undefined ? null : new ConfiguredRoutes(routes),
+  };
+}
+
+function prepare(members: Readonly<Record<string, unknown>>): PreparedMember[] {
+  return Object.entries(members).map(([name, value]) => ({
+    name,
+    json: JSON.stringify(value),
+    text: typeof value === 'string' ? value : '',
+  }));
+}
+
+/** Other names for models: exact ones first, then patterns, the most specific first. */
+export class ModelAliases {
+  readonly #exact = new Map<string, string>();
+  readonly #patterns: readonly (readonly [string, string])[];
+
+  constructor(aliases: Readonly<Record<string, string>>) {
+    const patterns: [string, string][] = [];
+    for (const [name, model] of Object.entries(aliases)) {
+      if (name.includes('*')) patterns.push([name, model]);
+      else this.#exact.set(name, model);
+    }
+    this.#patterns = patterns.sort(([a], [b]) => specificity(b) - specificity(a));
+  }
+
+  /** The model to ask for in place of `model`, which may be the same. */
+  resolve(model: string): string {
+    const exact = this.#exact.get(model);
+    if (exact !== undefined) return exact;
+    for (const [pattern, alias] of this.#patterns) if (matchesPattern(pattern, model)) return alias;
+    return model;
+  }
+}

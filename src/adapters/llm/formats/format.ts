@@ -1,0 +1,33 @@
+import type { ErrorDialect } from '../../../errors/render.ts';
+import type { GatewayError } from '../../../errors/table.ts';
+import type { LlmOperation, Usage } from '../../../facts/llm.ts';
+import type { ReportedUsage } from '../usage.ts';
+
+/** A wire format, as far as forwarding it untouched needs to know it. */
+export interface Format {
+  readonly operation: LlmOperation;
+  /** The language errors are told in. */
+  readonly dialect: ErrorDialect;
+  /** True where an answer has no token count of its own (counting tokens is free). */
+  readonly free: boolean;
+  /** True where the client must ask for usage in streams (`stream_options.include_usage`). */
+  readonly usageOnRequest: boolean;
+  /** What is known after one more report: a stream may report several times. */
+  mergeUsage(before: ReportedUsage | null, report: ReportedUsage): ReportedUsage;
+  toUsage(report: ReportedUsage): Usage;
+  /** Null where the format never streams. */
+  readonly stream: StreamShape | null;
+}
+
+/** What a format's server-sent events look like. */
+export interface StreamShape {
+  /** Does this event (`bytes[start, end)`) carry a piece of the answer? Asked of every event, so it only looks at a few bytes. */
+  isContent(bytes: Buffer, start: number, end: number): boolean;
+  /**
+   * Where `isContent` can't tell an empty piece from a full one: the same of an event's `choices` (its raw JSON), asked until the
+   * first content.
+   */
+  readonly hasContent: ((choices: unknown) => boolean) | null;
+  /** The event that tells the client of an error in mid-stream. */
+  errorEvent(error: GatewayError): string;
+}

@@ -1,0 +1,76 @@
+import type { JsonScanner } from './json-scan.ts';
+
+/** A change to one member of the top-level object. `json` is its new value, encoded; null removes the member. */
+export interface MemberEdit {
+  readonly name: string;
+  /** The name's slot in the scan. */
+  readonly slot: number;
+  readonly json: string | null;
+}
+
+interface Splice {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+/**
+ * Changes members of a JSON object in its own bytes: everything else, known or not, stays as the client wrote it.
+ * `scan` is a complete scan of `body` for at least the members edited, each of which occurs at most once.
+ */
+export function editMembers(body: Buffer, scan: JsonScanner, edits: readonly MemberEdit[]): Buffer {
+  const splices: Splice[] = [];
+  const added: string[] = [];
+  const removed: MemberEdit[] = [];
+  for (const edit of edits) {
+    const found = scan.found(edit.slot);
+    if (edit.json === null) {
+      if (found !== null) removed.push(edit);
+    } else if (found !== null) {
+      splices.push({ from: found.start, to: found.end, text: edit.json });
+    } else {
+      added.push(`${JSON.stringify(edit.name)}:${edit.json}`);
+    }
+  }
+  removeMembers(scan, removed, splices);
+  if (added.length > 0) {
+    const separator = scan.members > removed.length ? ',' : '';
+    splices.push({ from: scan.closeOffset, to: scan.closeOffset, text: separator + added.join(',') });
+  }
+  return splices.length === 0 ? body : applySplices(body, splices);
+}
+
+/**
+ * A member goes with the comma before it; those that open the object have none there and go with the comma behind them.
+ */
+function removeMembers(scan: JsonScanner, removed: readonly MemberEdit[], into: Splice[]): void {
+  const members = removed
+    .map(({ slot }) => scan.found(slot))
+    .filter((found) => found !== null)
+    .sort((a, b) => a.ordinal - b.ordinal);
+  let opening = 0;
+  for (const member of members) {
+    if (member.ordinal === opening) {
+      opening++;
+      into.push({ from: member.nameStart, to: member.commaAfter < 0 ? member.end : member.commaAfter + 1, text: '' });
+    } else {
+      into.push({ from: member.commaBefore, to: member.end, text: '' });
+    }
+  }
+}
+
+function applySplices(body: Buffer, splices: Splice[]): Buffer {
+  splices.sort((a, b) => a.from - b.from || a.to - b.to);
+  let size = body.length;
+  for (const { from, to, text } of splices) size += Buffer.byteLength(text) - (to - from);
+  const edited = Buffer.allocUnsafe(size);
+  let at = 0;
+  let read = 0;
+  for (const { from, to, text } of splices) {
+    at += body.copy(edited, at, read, from);
+    at += edited.write(text, at);
+    read = to;
+  }
+  body.copy(edited, at, read);
+  return edited;
+}

@@ -1,0 +1,443 @@
+/**
+ * Finds members of a JSON object by name while its bytes pass, without parsing the rest (RFC 8259).
+ *
+ * What is looked for is a small tree of names (`usage`, `response.usage`). Everything else is only skipped: strings by
+ * `Buffer.indexOf('"')`, so that a 100 KB prompt costs a few calls and not 100,000 steps; nested values by counting
+ * brackets. Skipped values are not validated in full, but only bytes that JSON allows outside of strings are let through, so that a
+ * lenient parser behind us (comments, single quotes) can't see other members than we do.
+ *
+ * One scanner, one document; chunks may be split anywhere.
+ */
+import { sameBytes, sameLetters, type Wanted, type WantedLevel, type WantedName } from './json-wanted.ts';
+
+/** A wanted member that was found: offsets in the document. Of a repeated name the last one counts, as JSON.parse has it. */
+export interface Found {
+  /** How often the name occurred. */
+  count: number;
+  start: number;
+  /** -1 while the value has not ended. */
+  end: number;
+  /** The value's raw JSON; null where it was longer than the limit and split over chunks. */
+  value: Buffer | null;
+  /** Members of the top level only: the opening quote of the name, the commas before and behind (-1 = none), the place in the order. */
+  nameStart: number;
+  commaBefore: number;
+  commaAfter: number;
+  ordinal: number;
+}
+
+/** Deepest nesting accepted; parsers differ in what they survive. */
+export const MAX_DEPTH = 256;
+/** Bytes of a wanted value that are kept where it does not lie in one chunk. */
+const DEFAULT_CAPTURE_LIMIT = 64 * 1024;
+/** A byte of a name may be written in six (a \u escape). */
+const ESCAPE_FACTOR = 6;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+/** Bytes of a string looked at one by one before indexOf is asked: most strings are shorter than its price. */
+const NEAR = 24;
+
+const INVALID = 0;
+const SPACE = 1;
+const SCALAR = 2;
+const STRING = 3;
+const OPEN = 4;
+const CLOSE = 5;
+const SEPARATOR = 6;
+
+/** What a byte outside of strings is. */
+const CLASS = new Uint8Array(256);
+for (const c of ' \t\n\r') CLASS[c.charCodeAt(0)] = SPACE;
+for (const c of '-+.0123456789eEtrufalsn') CLASS[c.charCodeAt(0)] = SCALAR;
+CLASS[QUOTE] = STRING;
+for (const c of '{[') CLASS[c.charCodeAt(0)] = OPEN;
+for (const c of '}]') CLASS[c.charCodeAt(0)] = CLOSE;
+for (const c of ':,') CLASS[c.charCodeAt(0)] = SEPARATOR;
+
+type State =
+  | 'start'
+  | 'name-or-end'
+  | 'name'
+  | 'in-name'
+  | 'colon'
+  | 'value'
+  | 'in-string'
+  | 'in-scalar'
+  | 'nested'
+  | 'nested-string'
+  | 'after'
+  | 'done'
+  | 'failed';
+
+export class JsonScanner {
+  readonly #wanted: Wanted;
+  readonly #captureLimit: number;
+  #state: State = 'start';
+  /** Offset in the document of the current chunk's first byte. */
+  #base = 0;
+  /** An odd number of backslashes ended the last chunk, inside a string. */
+  #escaped = false;
+
+  /** Objects whose names are compared, the innermost last. */
+  readonly #levels: WantedLevel[] = [];
+  /** Open brackets of a skipped value. */
+  readonly #brackets: number[] = [];
+
+  #nameStart = 0;
+  #namePieces: Buffer[] | null = null;
+  #nameBytes = 0;
+  #current: WantedName | null = null;
+  #valueStart = 0;
+  #valuePieces: Buffer[] | null = null;
+  #valueBytes = 0;
+  #lastComma = -1;
+  /** The top-level member that ended last, whose following comma isn't known yet. */
+  #ended: Found | null = null;
+  #members = 0;
+  readonly #found: (Found | null)[];
+
+  /** Offset of the document's closing brace; -1 until it was seen. */
+  closeOffset = -1;
+  /** A name differs from a wanted one by case alone: parsers disagree whose it is. */
+  ambiguous: string | null = null;
+
+  constructor(wanted: Wanted, captureLimit = DEFAULT_CAPTURE_LIMIT) {
+    this.#wanted = wanted;
+    this.#captureLimit = captureLimit;
+    this.#found = new Array(wanted.paths.length).fill(null);
+  }
+
+  /** True once the bytes can't be a JSON object any more (or are nested too deep). */
+  get failed(): boolean {
+    return this.#state === 'failed';
+  }
+
+  /** True where the bytes so far are one whole object. */
+  get complete(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** Members of the top-level object. */
+  get members(): number {
+    return this.#members;
+  }
+
+  /** The member of a slot, or null. */
+  found(slot: number): Found | null {
+    return this.#found[slot] ?? null;
+  }
+
+  /** The raw JSON of a slot's value; null where there is none, or it was longer than the limit and split over chunks. */
+  value(slot: number): Buffer | null {
+    return this.#found[slot]?.value ?? null;
+  }
+
+  /** Reads on. Once `failed` or after the object's end only white space is looked for. */
+  write(chunk: Buffer): void {
+    let i = 0;
+    const n = chunk.length;
+    while (i < n) {
+      switch (this.#state) {
+        case 'in-string':
+          i = this.#skipString(chunk, i);
+          if (i < 0) return this.#leave(chunk);
+          this.#endValue(chunk, i);
+          break;
+        case 'nested':
+        case 'nested-string':
+          i = this.#skipNested(chunk, i);
+          if (i < 0) return this.#leave(chunk);
+          if (this.#brackets.length === 0) this.#endValue(chunk, i);
+          break;
+        case 'in-scalar':
+          while (i < n && CLASS[chunk[i] as number] === SCALAR) i++;
+          if (i === n) return this.#leave(chunk);
+          this.#endValue(chunk, i);
+          break;
+        case 'in-name':
+          i = this.#readName(chunk, i);
+          if (i < 0) return this.#leave(chunk);
+          break;
+        case 'failed':
+          return;
+        default:
+          i = this.#step(chunk, i);
+      }
+    }
+    this.#leave(chunk);
+  }
+
+  /** What stands between names and values: one byte. */
+  #step(chunk: Buffer, i: number): number {
+    const byte = chunk[i] as number;
+    if (CLASS[byte] === SPACE) return i + 1;
+    switch (this.#state) {
+      case 'start':
+        if (byte !== OPEN_BRACE) return this.#fail();
+        this.#levels.push(this.#wanted.root);
+        this.#state = 'name-or-end';
+        return i + 1;
+      case 'name-or-end':
+        if (byte === CLOSE_BRACE) return this.#closeLevel(i);
+        return this.#beginName(byte, i);
+      case 'name':
+        return this.#beginName(byte, i);
+      case 'colon':
+        if (byte !== COLON) return this.#fail();
+        this.#state = 'value';
+        return i + 1;
+      case 'value':
+        return this.#beginValue(byte, i);
+      case 'after':
+        if (byte === CLOSE_BRACE) return this.#closeLevel(i);
+        if (byte !== COMMA) return this.#fail();
+        if (this.#levels.length === 1) {
+          this.#lastComma = this.#base + i;
+          if (this.#ended !== null) this.#ended.commaAfter = this.#lastComma;
+          this.#ended = null;
+        }
+        this.#state = 'name';
+        return i + 1;
+      default:
+        return this.#fail();
+    }
+  }
+
+  #beginName(byte: number, i: number): number {
+    if (byte !== QUOTE) return this.#fail();
+    this.#nameStart = this.#base + i;
+    this.#nameBytes = 0;
+    this.#state = 'in-name';
+    return i + 1;
+  }
+
+  /** Reads a name to its closing quote; -1 where the chunk ends first. */
+  #readName(chunk: Buffer, from: number): number {
+    const end = this.#skipString(chunk, from);
+    const until = end < 0 ? chunk.length : end - 1;
+    this.#nameBytes += until - from;
+    const limit = this.#wanted.longestName * ESCAPE_FACTOR;
+    if (end < 0) {
+      if (this.#nameBytes <= limit) {
+        this.#namePieces ??= [];
+        this.#namePieces.push(Buffer.from(chunk.subarray(from, until)));
+      }
+      return -1;
+    }
+    if (this.#nameBytes > limit) this.#current = null;
+    else if (this.#namePieces === null) this.#current = this.#match(chunk, from, until);
+    else {
+      const name = Buffer.concat([...this.#namePieces, chunk.subarray(from, until)]);
+      this.#current = this.#match(name, 0, name.length);
+    }
+    this.#namePieces = null;
+    if (this.#state === 'failed') return end;
+    if (this.#levels.length === 1) this.#members++;
+    this.#state = 'colon';
+    return end;
+  }
+
+  #match(bytes: Buffer, start: number, end: number): WantedName | null {
+    const level = this.#levels[this.#levels.length - 1] as WantedLevel;
+    const candidates = level.byLength[end - start];
+    if (candidates !== undefined) {
+      for (const candidate of candidates) {
+        if (sameBytes(bytes, start, candidate.bytes)) return candidate;
+        if (sameLetters(bytes, start, candidate.bytes)) this.#noteCase(candidate.text);
+      }
+    }
+    for (let i = start; i < end; i++) if (bytes[i] === BACKSLASH) return this.#matchEscaped(bytes, start, end, level);
+    return null;
+  }
+
+  /** A name written with escapes means the same as one without. */
+  #matchEscaped(bytes: Buffer, start: number, end: number, level: WantedLevel): WantedName | null {
+    let text: string;
+    try {
+      text = JSON.parse(`"${bytes.toString('utf8', start, end)}"`);
+    } catch {
+      this.#fail();
+      return null;
+    }
+    for (const candidate of level.all) {
+      if (candidate.text === text) return candidate;
+      if (candidate.text.toLowerCase() === text.toLowerCase()) this.#noteCase(candidate.text);
+    }
+    return null;
+  }
+
+  #noteCase(name: string): void {
+    this.ambiguous ??= name;
+  }
+
+  #beginValue(byte: number, i: number): number {
+    const name = this.#current;
+    if (name !== null && name.slot >= 0) this.#beginFound(name.slot, i);
+    switch (CLASS[byte]) {
+      case STRING:
+        this.#state = 'in-string';
+        return i + 1;
+      case SCALAR:
+        this.#state = 'in-scalar';
+        return i + 1;
+      case OPEN:
+        if (name !== null && name.below !== null && byte === OPEN_BRACE) {
+          if (this.#levels.length >= MAX_DEPTH) return this.#fail();
+          this.#levels.push(name.below);
+          this.#state = 'name-or-end';
+          return i + 1;
+        }
+        this.#state = 'nested';
+        return i;
+      default:
+        return this.#fail();
+    }
+  }
+
+  #beginFound(slot: number, i: number): void {
+    const before = this.#found[slot];
+    this.#valueStart = i;
+    this.#found[slot] = {
+      count: (before?.count ?? 0) + 1,
+      start: this.#base + i,
+      end: -1,
+      value: null,
+      nameStart: this.#nameStart,
+      commaBefore: this.#lastComma,
+      commaAfter: -1,
+      ordinal: this.#members - 1,
+    };
+  }
+
+  #endValue(chunk: Buffer, end: number): void {
+    if (this.#state === 'failed') return;
+    const name = this.#current;
+    this.#current = null;
+    this.#state = 'after';
+    if (name === null || name.slot < 0) return;
+    const found = this.#found[name.slot];
+    if (found === null || found === undefined) return;
+    found.end = this.#base + end;
+    found.value = this.#takeValue(chunk.subarray(this.#valueStart, end));
+    if (this.#levels.length === 1) this.#ended = found;
+  }
+
+  #takeValue(last: Buffer): Buffer | null {
+    const pieces = this.#valuePieces;
+    if (pieces === null) return last;
+    const bytes = this.#valueBytes + last.length;
+    this.#valuePieces = null;
+    this.#valueBytes = 0;
+    if (bytes > this.#captureLimit) return null;
+    pieces.push(last);
+    return Buffer.concat(pieces, bytes);
+  }
+
+  #closeLevel(i: number): number {
+    this.#levels.pop();
+    this.#current = null;
+    if (this.#levels.length === 0) {
+      this.closeOffset = this.#base + i;
+      this.#state = 'done';
+    } else {
+      this.#state = 'after';
+    }
+    return i + 1;
+  }
+
+  /** The chunk is used up: what of a wanted value lies in it is kept. */
+  #leave(chunk: Buffer): void {
+    this.#base += chunk.length;
+    const state = this.#state;
+    const inValue = state === 'in-string' || state === 'in-scalar' || state === 'nested' || state === 'nested-string';
+    if (!inValue || this.#current === null || this.#current.slot < 0) return;
+    const piece = chunk.subarray(this.#valueStart);
+    this.#valueStart = 0;
+    this.#valueBytes += piece.length;
+    this.#valuePieces ??= [];
+    if (this.#valueBytes <= this.#captureLimit) this.#valuePieces.push(piece);
+    else this.#valuePieces.length = 0;
+  }
+
+  /** From inside a string to behind its closing quote; -1 where the chunk ends first. */
+  #skipString(chunk: Buffer, from: number): number {
+    const n = chunk.length;
+    let i = from;
+    if (this.#escaped) {
+      this.#escaped = false;
+      i++;
+    }
+    for (;;) {
+      const near = Math.min(n, i + NEAR);
+      for (; i < near; i++) {
+        const byte = chunk[i];
+        if (byte === QUOTE) return i + 1;
+        if (byte === BACKSLASH) i++;
+      }
+      if (i >= n) {
+        this.#escaped = i > n;
+        return -1;
+      }
+      const quote = chunk.indexOf(QUOTE, i);
+      const end = quote < 0 ? n : quote;
+      let run = end;
+      while (run > i && chunk[run - 1] === BACKSLASH) run--;
+      const escaped = ((end - run) & 1) === 1;
+      if (quote < 0) {
+        this.#escaped = escaped;
+        return -1;
+      }
+      if (!escaped) return quote + 1;
+      i = quote + 1;
+    }
+  }
+
+  /** Through a value in brackets to behind its last one (no bracket is open then); -1 where the chunk ends first. */
+  #skipNested(chunk: Buffer, from: number): number {
+    const n = chunk.length;
+    const brackets = this.#brackets;
+    let i = from;
+    if (this.#state === 'nested-string') {
+      i = this.#skipString(chunk, i);
+      if (i < 0) return -1;
+      this.#state = 'nested';
+    }
+    while (i < n) {
+      const byte = chunk[i] as number;
+      switch (CLASS[byte]) {
+        case STRING:
+          i = this.#skipString(chunk, i + 1);
+          if (i < 0) {
+            this.#state = 'nested-string';
+            return -1;
+          }
+          continue;
+        case OPEN:
+          if (brackets.length + this.#levels.length >= MAX_DEPTH) return this.#fail();
+          brackets.push(byte);
+          break;
+        case CLOSE:
+          // In ASCII a closing bracket stands two behind its opening one.
+          if ((brackets.pop() as number) + 2 !== byte) return this.#fail();
+          if (brackets.length === 0) return i + 1;
+          break;
+        case INVALID:
+          return this.#fail();
+        default:
+      }
+      i++;
+    }
+    return -1;
+  }
+
+  /** Nothing of the rest matters any more. */
+  #fail(): number {
+    this.#state = 'failed';
+    return Number.MAX_SAFE_INTEGER;
+  }
+}

@@ -1,0 +1,85 @@
+import type { RouteType } from '../../facts/llm.ts';
+
+/** What a request's path says it is. agentgateway's suffixes, and the same without `/v1` for clients whose base URL lacks it. */
+
+/** Usual paths, found without looking at suffixes. */
+const EXACT: ReadonlyMap<string, RouteType> = new Map([
+  ['/v1/chat/completions', 'completions'],
+  ['/v1/messages', 'messages'],
+  ['/v1/messages/count_tokens', 'anthropicTokenCount'],
+  ['/v1/responses', 'responses'],
+  ['/v1/embeddings', 'embeddings'],
+  ['/v1/completions', 'textCompletions'],
+  ['/v1/models', 'models'],
+  ['/messages', 'messages'],
+  ['/responses', 'responses'],
+  ['/completions', 'textCompletions'],
+  ['/models', 'models'],
+]);
+
+/** Longer suffixes stand before those they end with. */
+const SUFFIXES: readonly (readonly [string, RouteType])[] = [
+  ['/chat/completions', 'completions'],
+  ['/messages/count_tokens', 'anthropicTokenCount'],
+  ['/v1/messages', 'messages'],
+  [':streamGenerateContent', 'generateContent'],
+  [':generateContent', 'generateContent'],
+  [':countTokens', 'geminiCountTokens'],
+  ['/v1/responses/compact', 'detect'],
+  ['/v1/responses', 'responses'],
+  ['/v1/images/generations', 'detect'],
+  ['/v1/images/edits', 'detect'],
+  ['/v1/images/variations', 'detect'],
+  ['/embeddings', 'embeddings'],
+  ['/v1/rerank', 'rerank'],
+  ['/v2/rerank', 'rerank'],
+  ['/v1/realtime', 'realtime'],
+  ['/v1/completions', 'textCompletions'],
+  ['/v1/models', 'models'],
+];
+
+/** The route type of a path by the default suffixes, or null. */
+export function routeByPath(path: string): RouteType | null {
+  const exact = EXACT.get(path);
+  if (exact !== undefined) return exact;
+  for (const [suffix, route] of SUFFIXES) if (path.endsWith(suffix)) return route;
+  if (path.startsWith('/v1/models/') || path.startsWith('/models/')) return 'models';
+  return null;
+}
+
+/** Suffixes that an `ai` policy gives in place of the default ones; `*` is any other path. */
+export class ConfiguredRoutes {
+  /** Longest first. */
+  readonly #suffixes: readonly (readonly [string, RouteType])[];
+  readonly #other: RouteType;
+
+  constructor(routes: Readonly<Record<string, RouteType>>) {
+    this.#suffixes = Object.entries(routes)
+      .filter(([suffix]) => suffix !== '*')
+      .sort(([a], [b]) => b.length - a.length);
+    this.#other = routes['*'] ?? 'completions';
+  }
+
+  routeOf(path: string): RouteType {
+    for (const [suffix, route] of this.#suffixes) if (path.endsWith(suffix)) return route;
+    return this.#other;
+  }
+}
+
+const MODEL_ACTION =
+  /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/;
+const MODEL_SEGMENT = /\/model\/([^/]+)\/(?:converse|converse-stream|invoke|invoke-with-response-stream)$/;
+
+/** The model that a path names (`…/models/{model}:generateContent`, `/model/{model}/converse`), or ''. */
+export function modelInPath(path: string): string {
+  const match = MODEL_ACTION.exec(path) ?? MODEL_SEGMENT.exec(path);
+  return match === null ? '' : decode(match[1] as string);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

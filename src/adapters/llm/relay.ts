@@ -1,0 +1,237 @@
+import type { GatewayError } from '../../errors/table.ts';
+import type { Exchange } from '../../exchange.ts';
+import { type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
+import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
+import type { AdapterServices, RouteContext } from '../adapter.ts';
+import type { Format } from './formats/format.ts';
+import { type Forwarder, JsonObserver, type Observer, SseObserver } from './observe.ts';
+import { estimateTokens } from './usage.ts';
+
+/** How one answer is handled. */
+export interface RelayOptions {
+  /** null: the bytes are nobody's business. */
+  readonly format: Format | null;
+  /** The client did not ask for the usage that the gateway had the provider report. */
+  readonly hideUsage: boolean;
+  readonly onClientAbort: OnClientAbort;
+}
+
+/**
+ * A provider's answer on its way to the client: bytes as they come, backpressure from the slow side to the fast one, and the
+ * provider's token count read as it passes. Whatever the end, the exchange ends once, with its tokens counted or estimated.
+ *
+ * A client that leaves early does not end the provider's work, nor its bill: by default the answer is read on to its count, within the
+ * process's budget of such streams and for a bounded time. Past either, the upstream is aborted and the count estimated: the input
+ * as reported, else from the request's bytes; the output from the pieces (or bytes) seen.
+ */
+export class Relay implements ResponseSink, Forwarder {
+  readonly #exchange: Exchange;
+  readonly #facts: LlmFacts;
+  readonly #context: RouteContext;
+  readonly #services: AdapterServices;
+  readonly #options: RelayOptions;
+  #call: UpstreamCall | null = null;
+  #flight: Flight | null = null;
+  #observer: Observer | null = null;
+  /** The stream passes through the observer, which leaves events out. */
+  #filtered = false;
+  #streaming = false;
+  #answered = false;
+  #refused = false;
+  #ready = true;
+  #paused = false;
+  #gone = false;
+  /** The client had everything but the last bytes when it left. */
+  #servedWhole = false;
+  #drainTimer: NodeJS.Timeout | null = null;
+  #settled = false;
+
+  constructor(
+    exchange: Exchange,
+    facts: LlmFacts,
+    context: RouteContext,
+    services: AdapterServices,
+    options: RelayOptions,
+  ) {
+    this.#exchange = exchange;
+    this.#facts = facts;
+    this.#context = context;
+    this.#services = services;
+    this.#options = options;
+  }
+
+  /** Sends the call; from here on the relay answers for the exchange's end. */
+  send(call: UpstreamCall, dispatch: Dispatch): void {
+    this.#call = call;
+    this.#exchange.downstream.onAbort = () => this.#clientGone();
+    this.#flight = dispatch(call, this);
+  }
+
+  onHead(status: number, headers: string[]): void {
+    // No attempt follows the head: the request's body is needed no longer.
+    if (this.#call !== null) this.#call.body = null;
+    this.#answered = status >= 200 && status < 300;
+    this.#refused = !this.#answered;
+    if (this.#answered) this.#observe(headers);
+    if (this.#gone) return;
+    this.#context.reply.head(this.#exchange, status, this.#filtered ? withoutLength(headers) : headers);
+  }
+
+  /** An error's body is never an event stream or an answer, whatever was asked for: it passes as it is. */
+  #observe(headers: string[]): void {
+    const { format, hideUsage } = this.#options;
+    if (format === null) return;
+    const type = contentType(headers);
+    if (type === 'other') return;
+    if (type === 'json') {
+      this.#observer = new JsonObserver(this.#facts);
+      return;
+    }
+    if (format.stream === null) return;
+    this.#streaming = true;
+    this.#facts.streaming = true;
+    this.#filtered = hideUsage;
+    this.#observer = new SseObserver(this.#exchange, this.#facts, format, format.stream, hideUsage ? this : null);
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#ready = true;
+    if (!this.#filtered) this.forward(chunk);
+    this.#observer?.write(chunk);
+    if (this.#ready) return true;
+    this.#pause();
+    return false;
+  }
+
+  /** Bytes for the client; for one that has left they end here. */
+  forward(bytes: Buffer): void {
+    if (!this.#gone && !this.#context.reply.data(this.#exchange, bytes)) this.#ready = false;
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#exchange.downstream.onDrain ??= () => this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#flight?.resume();
+  }
+
+  onEnd(trailers: string[]): void {
+    this.#observer?.end();
+    this.#settle(true);
+    if (this.#gone) this.#finishGone();
+    else this.#context.reply.end(this.#exchange, trailers);
+  }
+
+  onError(error: GatewayError): void {
+    this.#settle(false);
+    if (this.#gone) this.#finishGone();
+    else if (this.#streaming && this.#exchange.status !== 0) this.#breakStream(error);
+    else this.#context.reply.error(this.#exchange, error);
+  }
+
+  /** Tells the client of the error in its own words before the stream breaks off. */
+  #breakStream(error: GatewayError): void {
+    const event = this.#options.format?.stream?.errorEvent(error) ?? '';
+    // The blank line ends an event that was cut in the middle.
+    this.forward(Buffer.from(`\n\n${event}`));
+    // Breaking off in the same turn would take the event's bytes along.
+    setImmediate(() => this.#context.reply.error(this.#exchange, error));
+  }
+
+  #clientGone(): void {
+    if (this.#gone || this.#exchange.endCause !== null) return;
+    this.#gone = true;
+    this.#servedWhole = this.#observer?.final === true;
+    if (!this.#mayDrain()) {
+      this.#giveUp();
+      return;
+    }
+    const timer = setTimeout(() => this.#giveUp(), this.#services.drainTimeoutMs);
+    timer.unref();
+    this.#drainTimer = timer;
+    this.#resume();
+  }
+
+  /** Takes a place in the process's budget of drained streams where there is a count to wait for. */
+  #mayDrain(): boolean {
+    const { format, onClientAbort } = this.#options;
+    if (format === null || format.free || onClientAbort === 'cancel') return false;
+    return !this.#refused && this.#services.drains.take(1);
+  }
+
+  #giveUp(): void {
+    this.#flight?.abort();
+    this.#settle(false);
+    this.#finishGone();
+  }
+
+  #finishGone(): void {
+    if (this.#drainTimer !== null) {
+      clearTimeout(this.#drainTimer);
+      this.#drainTimer = null;
+      this.#services.drains.give(1);
+    }
+    this.#context.reply.finish(this.#exchange, this.#servedWhole ? 'complete' : 'client_gone');
+  }
+
+  /** States the usage: the provider's count where it was seen, an estimate where the provider worked but didn't say. */
+  #settle(complete: boolean): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    const { format } = this.#options;
+    if (format === null) return;
+    const observer = this.#observer;
+    const reported = observer?.reported ?? null;
+    if (reported !== null && (complete || observer?.final === true)) {
+      this.#facts.usage = format.toUsage(reported);
+    } else if (!format.free && this.#mayHaveWorked()) {
+      this.#facts.usage = this.#estimate(format, observer);
+      this.#facts.usageEstimated = true;
+    }
+    if (this.#facts.usage !== null) this.#exchange.runOnUsage();
+  }
+
+  /** Did the provider get the request and not refuse it, as far as can be told? */
+  #mayHaveWorked(): boolean {
+    return this.#answered || (this.#gone && !this.#refused && this.#exchange.upstreamStartMs >= 0);
+  }
+
+  #estimate(format: Format, observer: Observer | null): Usage {
+    const reported = observer?.reported ?? null;
+    const usage: Usage =
+      reported === null
+        ? { input: estimateTokens(this.#facts.requestBytes), cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 }
+        : format.toUsage(reported);
+    if (format.operation === 'embeddings') return usage;
+    const seen = observer === null ? 0 : observer.contentEvents + estimateTokens(observer.contentBytes);
+    usage.output += Math.max(seen - outputTokens(usage), 0);
+    return usage;
+  }
+}
+
+/** Answers in an encoding of their own can't be read; the request asked for none. */
+function contentType(headers: readonly string[]): 'json' | 'sse' | 'other' {
+  let type: 'json' | 'sse' | 'other' = 'other';
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i];
+    const value = headers[i + 1] as string;
+    if (name === 'content-encoding' && value !== 'identity') return 'other';
+    if (name !== 'content-type') continue;
+    const lower = value.toLowerCase();
+    if (lower.startsWith('text/event-stream')) type = 'sse';
+    else if (lower.startsWith('application/json') || lower.includes('+json')) type = 'json';
+  }
+  return type;
+}
+
+function withoutLength(headers: string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'content-length') kept.push(headers[i] as string, headers[i + 1] as string);
+  }
+  return kept;
+}

@@ -1,0 +1,120 @@
+import { GatewayError } from '../../errors/table.ts';
+import type { CompiledAiPolicy } from './ai-policy.ts';
+import { editMembers, type MemberEdit } from './json-edit.ts';
+import { type Found, JsonScanner } from './json-scan.ts';
+import { jsonString, jsonValue } from './json-value.ts';
+import { Wanted } from './json-wanted.ts';
+
+/** Longest model name a request may have, in bytes. */
+const MAX_MODEL_BYTES = 1024;
+const ESSENTIAL = ['model', 'stream', 'stream_options'] as const;
+
+/** The members a backend looks for in request bodies: the essential ones and those its `ai` policies set. */
+export class BodyMembers {
+  readonly wanted: Wanted;
+  readonly model: number;
+  readonly stream: number;
+  readonly streamOptions: number;
+
+  constructor(policies: readonly CompiledAiPolicy[]) {
+    const names = new Set<string>(ESSENTIAL);
+    for (const { overrides, defaults } of policies) {
+      for (const { name } of overrides) names.add(name);
+      for (const { name } of defaults) names.add(name);
+    }
+    this.wanted = new Wanted(Object.fromEntries([...names].map((name) => [name, true as const])));
+    this.model = this.wanted.slot('model');
+    this.stream = this.wanted.slot('stream');
+    this.streamOptions = this.wanted.slot('stream_options');
+  }
+}
+
+/**
+ * A held JSON request body: what the gateway has to know of it, and its changes, made in the client's own bytes.
+ */
+export class RequestBody {
+  readonly bytes: Buffer;
+  readonly #members: BodyMembers;
+  readonly #scan: JsonScanner;
+
+  /**
+   * Throws `invalid_request_body` for what isn't one JSON object, and where a member that matters occurs twice, or again in other
+   * letters: the provider could take the other one.
+   */
+  constructor(bytes: Buffer, members: BodyMembers) {
+    this.bytes = bytes;
+    this.#members = members;
+    const scan = new JsonScanner(members.wanted, bytes.length);
+    scan.write(bytes);
+    if (!scan.complete) throw new GatewayError('invalid_request_body');
+    if (scan.ambiguous !== null)
+      throw new GatewayError('invalid_request_body', `A member differs from "${scan.ambiguous}" by case alone.`);
+    for (const [slot, name] of members.wanted.paths.entries()) {
+      if ((scan.found(slot)?.count ?? 0) > 1)
+        throw new GatewayError('invalid_request_body', `The member "${name}" occurs more than once.`);
+    }
+    this.#scan = scan;
+  }
+
+  /** The model asked for; '' where none is. Throws `missing_model` where it isn't a usable name. */
+  get model(): string {
+    const found = this.#scan.found(this.#members.model);
+    if (found === null) return '';
+    const model = found.end - found.start > MAX_MODEL_BYTES ? null : jsonString(found.value);
+    if (model === null) throw new GatewayError('missing_model', 'The member "model" is not a usable name.');
+    return model;
+  }
+
+  get streaming(): boolean {
+    return isTrue(this.#scan.found(this.#members.stream));
+  }
+
+  /** The model that policies make of `model`: overridden, defaulted, then aliased. */
+  modelFor(pinned: string, policy: CompiledAiPolicy): string {
+    let model = pinned === '' ? this.model : pinned;
+    for (const { name, text } of policy.overrides) if (name === 'model') model = text;
+    if (model === '') for (const { name, text } of policy.defaults) if (name === 'model') model = text;
+    return policy.aliases === null ? model : policy.aliases.resolve(model);
+  }
+
+  /** True where the stream must be made to report usage that the client did not ask for. */
+  lacksUsageOption(): boolean {
+    const options = jsonValue(this.#scan.value(this.#members.streamOptions));
+    return !(isRecord(options) && options.include_usage === true);
+  }
+
+  /** The body as it goes to the provider; the client's own bytes where nothing changes. */
+  encode(model: string, policy: CompiledAiPolicy, includeUsage: boolean): Buffer {
+    const edits: MemberEdit[] = [];
+    for (const { name, json } of policy.overrides) if (name !== 'model') this.#edit(edits, name, json);
+    for (const { name, json } of policy.defaults) {
+      const overridden = policy.overrides.some((override) => override.name === name);
+      if (name !== 'model' && !overridden && this.#scan.found(this.#members.wanted.slot(name)) === null)
+        this.#edit(edits, name, json);
+    }
+    if (model !== '' && model !== this.model) this.#edit(edits, 'model', JSON.stringify(model));
+    if (includeUsage) this.#includeUsage(edits);
+    return edits.length === 0 ? this.bytes : editMembers(this.bytes, this.#scan, edits);
+  }
+
+  #edit(edits: MemberEdit[], name: string, json: string): void {
+    edits.push({ name, slot: this.#members.wanted.slot(name), json });
+  }
+
+  #includeUsage(edits: MemberEdit[]): void {
+    const set = edits.findIndex((edit) => edit.name === 'stream_options');
+    const before =
+      set < 0 ? jsonValue(this.#scan.value(this.#members.streamOptions)) : JSON.parse(edits[set]?.json ?? '');
+    if (set >= 0) edits.splice(set, 1);
+    const options = { ...(isRecord(before) ? before : {}), include_usage: true };
+    this.#edit(edits, 'stream_options', JSON.stringify(options));
+  }
+}
+
+function isTrue(found: Found | null): boolean {
+  return found?.value?.length === 4 && found.value.toString('latin1') === 'true';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

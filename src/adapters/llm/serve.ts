@@ -1,0 +1,174 @@
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../../errors/table.ts';
+import type { Exchange } from '../../exchange.ts';
+import type { LlmFacts, LlmOperation, OnClientAbort, RouteType } from '../../facts/llm.ts';
+import type { UpstreamCall } from '../../upstream/call.ts';
+import type { AdapterServices, RouteContext } from '../adapter.ts';
+import { holdBody } from '../hold-body.ts';
+import type { CompiledAiPolicy } from './ai-policy.ts';
+import { decodeBody } from './decode-body.ts';
+import { detect } from './formats/detect.ts';
+import type { Format } from './formats/format.ts';
+import { FORMATS } from './formats/index.ts';
+import { speaksAnthropic } from './models.ts';
+import { Relay } from './relay.ts';
+import type { RequestBody } from './request-body.ts';
+import type { ProviderTarget } from './target.ts';
+
+/** What an LLM route may hold of a body where the configuration doesn't say: prompts carry images and documents. Ours. */
+export const LLM_MAX_BUFFER_BYTES = 32 * 1024 * 1024;
+
+/** What both kinds of backend know of a request before a provider is chosen. */
+export interface Incoming {
+  readonly exchange: Exchange;
+  readonly context: RouteContext;
+  readonly facts: LlmFacts;
+  route: RouteType;
+}
+
+/** A provider chosen for a request, and how to choose another for a further attempt. */
+export interface Choice {
+  readonly target: ProviderTarget;
+  policyOf(target: ProviderTarget): CompiledAiPolicy;
+  onClientAbortOf(target: ProviderTarget): OnClientAbort;
+  /** null where there is no other. */
+  readonly next: ((tried: readonly ProviderTarget[]) => ProviderTarget) | null;
+}
+
+/** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
+export function receive(exchange: Exchange, context: RouteContext, route: RouteType): Incoming {
+  const format = FORMATS.get(route as never);
+  exchange.errorDialect = format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
+  const facts: LlmFacts = {
+    operation: format?.operation ?? operationOf(route),
+    provider: '',
+    clientModel: '',
+    requestModel: '',
+    responseModel: '',
+    streaming: false,
+    requestBytes: 0,
+    usage: null,
+    usageEstimated: false,
+    firstTokenMs: -1,
+    lastTokenMs: -1,
+  };
+  exchange.llm = facts;
+  return { exchange, context, facts, route };
+}
+
+function operationOf(route: RouteType): LlmOperation {
+  if (route === 'models') return 'models';
+  if (route === 'generateContent') return 'chat';
+  return route === 'geminiCountTokens' ? 'count_tokens' : 'passthrough';
+}
+
+/** True where the request's body names its model and the gateway may set members of it. */
+export function isEditable(route: RouteType): boolean {
+  return FORMATS.has(route as never) || route === 'rerank';
+}
+
+/**
+ * Holds the request's body and takes a content coding off it, so that it can be read.
+ *
+ * Throws as `holdBody` and `decodeBody` do.
+ */
+export async function holdRequest(incoming: Incoming, services: AdapterServices): Promise<Buffer> {
+  const { exchange, context, facts } = incoming;
+  const limit = context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES;
+  const body = await holdBody(exchange, limit, services.bodies);
+  facts.requestBytes = body.length;
+  const coding = exchange.headers.get('content-encoding');
+  if (coding === undefined || coding === 'identity' || exchange.endCause !== null) return body;
+  const decoded = await decodeBody(exchange, body, coding, limit, services.bodies);
+  facts.requestBytes = decoded.length;
+  return decoded;
+}
+
+/**
+ * Sends a request on in its provider's own format: in the client's bytes but for the model, members that policies set, and the
+ * request for usage in a stream.
+ */
+export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices): void {
+  const { exchange, context, facts, route } = incoming;
+  const format: Format = FORMATS.get(route as never) ?? detect;
+  facts.clientModel = body.model;
+  facts.streaming = body.streaming;
+  const includeUsage = format.usageOnRequest && body.streaming && body.lacksUsageOption();
+  const direct = (target: ProviderTarget, call: UpstreamCall) => {
+    target.requireFormat(route);
+    const policy = choice.policyOf(target);
+    const model = body.modelFor(target.provider.model, policy);
+    if (model === '') throw new GatewayError('missing_model');
+    facts.provider = target.provider.telemetryName;
+    facts.requestModel = model;
+    call.body = body.encode(model, policy, includeUsage);
+  };
+  const { target } = choice;
+  target.requireFormat(route);
+  const call = target.call(exchange, context, route, true);
+  direct(target, call);
+  if (choice.next !== null) redirectAttempts(call, context, route, choice, direct);
+  send(incoming, call, choice, services, format, includeUsage);
+}
+
+/** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */
+export function forwardAsIs(
+  incoming: Incoming,
+  body: Buffer | Readable | null,
+  choice: Choice,
+  services: AdapterServices,
+  format: Format | null,
+): void {
+  const { exchange, context, facts, route } = incoming;
+  const { target } = choice;
+  target.requireFormat(route);
+  facts.provider = target.provider.telemetryName;
+  facts.requestModel = facts.clientModel;
+  const call = target.call(exchange, context, route, Buffer.isBuffer(body));
+  call.body = body;
+  send(incoming, call, choice, services, format, false);
+}
+
+/** Each further attempt of a call goes to another provider, as long as there is one. */
+function redirectAttempts(
+  call: UpstreamCall,
+  context: RouteContext,
+  route: RouteType,
+  choice: Choice,
+  direct: (target: ProviderTarget, call: UpstreamCall) => void,
+): void {
+  const tried: ProviderTarget[] = [];
+  let target = choice.target;
+  call.prepare = (attempt) => {
+    if (tried.length > 0 && choice.next !== null) {
+      const next = choice.next(tried);
+      if (next !== target) {
+        target = next;
+        target.address(attempt, context, route, true);
+        direct(target, attempt);
+      }
+    }
+    tried.push(target);
+    return target.runPrepare(attempt, context);
+  };
+}
+
+function send(
+  incoming: Incoming,
+  call: UpstreamCall,
+  choice: Choice,
+  services: AdapterServices,
+  format: Format | null,
+  hideUsage: boolean,
+): void {
+  const { exchange, context, facts } = incoming;
+  const { target } = choice;
+  if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
+  if (target.onResponse !== null) exchange.onResponse(target.onResponse);
+  const relay = new Relay(exchange, facts, context, services, {
+    format,
+    hideUsage,
+    onClientAbort: choice.onClientAbortOf(target),
+  });
+  relay.send(call, target.dispatch ?? context.dispatch);
+}

@@ -1,0 +1,255 @@
+import { GatewayError } from '../../errors/table.ts';
+import type { Exchange } from '../../exchange.ts';
+import type { RouteType } from '../../facts/llm.ts';
+import { HeaderList } from '../../headers.ts';
+import type { AiProvider, PolicyMap } from '../../resources/types.ts';
+import type { BackendHooks, UpstreamCall } from '../../upstream/call.ts';
+import type { Cluster, UpstreamTls } from '../../upstream/cluster.ts';
+import type { AdapterServices, RouteContext } from '../adapter.ts';
+import { forwardedHeaders } from '../forwarded-headers.ts';
+import { type FormatName, isFormatName } from './formats/route-types.ts';
+import { PROVIDERS } from './providers/index.ts';
+import type { OpenProvider, ProviderDefinition } from './providers/provider.ts';
+import { parseHostPort } from './providers/settings.ts';
+
+/** TLS to a provider where nothing else is configured: verified against the system's authorities. */
+const SYSTEM_TLS: UpstreamTls = {
+  hostname: '',
+  root: '',
+  cert: '',
+  key: '',
+  insecure: false,
+  insecureHost: false,
+  alpn: [],
+  subjectAltNames: [],
+};
+
+/** Policies that make a connection of its own kind: targets that have one don't share endpoints. */
+const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendTLS'] as const;
+
+/** Fields a client's credential for a provider comes in; the operator's own takes their place. */
+const CREDENTIAL_FIELDS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
+/** What the body's new form, or the way it is sent, decides anew. */
+const BODY_FIELDS = ['content-length', 'content-encoding'];
+
+/** Sets of fields left out, by whether the body was held and whether the operator's credential replaces the client's. */
+const DROPPED = {
+  held: new Set([...BODY_FIELDS, 'accept-encoding']),
+  heldOwnKey: new Set([...BODY_FIELDS, 'accept-encoding', ...CREDENTIAL_FIELDS]),
+  streamed: new Set<string>(),
+  streamedOwnKey: new Set(CREDENTIAL_FIELDS),
+} as const;
+
+/** What a route context adds to a target. */
+interface Prepared {
+  readonly cluster: Cluster;
+  readonly prepare: UpstreamCall['prepare'];
+  readonly ownKey: boolean;
+}
+
+/** One provider of a backend or model, compiled: where its requests go and what they look like. */
+export class ProviderTarget {
+  readonly name: string;
+  readonly #provider: AiProvider;
+  readonly #definition: ProviderDefinition | undefined;
+  readonly #open: OpenProvider | null;
+  readonly #hooks: BackendHooks;
+  readonly #scope: string;
+  readonly #services: AdapterServices;
+  readonly #configuredLocation: boolean;
+  readonly #ownKey: boolean;
+  readonly #prepared = new WeakMap<RouteContext, Prepared>();
+
+  /**
+   * @param policies backend-level policies: the provider's own and, for a model, the model's
+   * @param scope unique and stable
+   */
+  constructor(provider: AiProvider, policies: PolicyMap, scope: string, services: AdapterServices) {
+    this.name = provider.name;
+    this.#provider = provider;
+    this.#definition = PROVIDERS.get(provider.provider);
+    this.#open = this.#definition?.open?.(provider) ?? null;
+    this.#hooks = services.hooks(policies, scope);
+    this.#scope = scope;
+    this.#services = services;
+    this.#configuredLocation = hasLocation(policies.backendAuth);
+    this.#ownKey = replacesCredential(policies.backendAuth);
+  }
+
+  /** False where the provider is only described by this version. */
+  get active(): boolean {
+    return this.#open !== null;
+  }
+
+  /** Throws `not_active` for a provider that this version doesn't execute. */
+  get provider(): OpenProvider {
+    if (this.#open !== null) return this.#open;
+    throw new GatewayError(
+      'not_active',
+      `The provider "${this.#provider.provider}" is configured but not executed by this version.`,
+    );
+  }
+
+  get onResponse(): BackendHooks['onResponse'] {
+    return this.#hooks.onResponse;
+  }
+
+  get dispatch(): OpenProvider['dispatch'] {
+    return this.#open?.dispatch;
+  }
+
+  /** Throws `unsupported_conversion` where the provider doesn't take requests of this route type as they are. */
+  requireFormat(route: RouteType): void {
+    if (!isFormatName(route) || this.provider.formats.has(route)) return;
+    const formats = [...this.provider.formats.keys()].join(', ');
+    throw new GatewayError(
+      'unsupported_conversion',
+      `The provider "${this.name}" does not take "${route}" requests; it takes: ${formats}.`,
+    );
+  }
+
+  cluster(context: RouteContext): Cluster {
+    return this.#prepare(context).cluster;
+  }
+
+  /** A call with the request's fields, without its body. */
+  call(exchange: Exchange, context: RouteContext, route: RouteType, held: boolean): UpstreamCall {
+    const prepared = this.#prepare(context);
+    const call: UpstreamCall = {
+      exchange,
+      method: exchange.method,
+      path: '',
+      authority: '',
+      headers: [],
+      body: null,
+      cluster: prepared.cluster,
+      prepare: prepared.prepare,
+      headTimeoutMs: 0,
+    };
+    this.address(call, context, route, held);
+    return call;
+  }
+
+  /** Directs a call to this target; a call that was directed to another one before is directed anew. */
+  address(call: UpstreamCall, context: RouteContext, route: RouteType, held: boolean): void {
+    const prepared = this.#prepare(context);
+    const { exchange } = call;
+    const dropped = prepared.ownKey
+      ? held
+        ? DROPPED.heldOwnKey
+        : DROPPED.streamedOwnKey
+      : held
+        ? DROPPED.held
+        : DROPPED.streamed;
+    call.headers = forwardedHeaders(exchange, dropped);
+    // An answer in an encoding can't be read as it passes.
+    if (held) call.headers.push('accept-encoding', 'identity');
+    call.path = this.#path(exchange, route);
+    call.cluster = prepared.cluster;
+  }
+
+  /** Runs this target's part of what happens before an attempt. */
+  runPrepare(call: UpstreamCall, context: RouteContext): void | Promise<void> {
+    return this.#prepare(context).prepare?.(call, call.exchange);
+  }
+
+  #prepare(context: RouteContext): Prepared {
+    let prepared = this.#prepared.get(context);
+    if (prepared === undefined) {
+      prepared = {
+        cluster: this.#cluster(context),
+        prepare: this.#combine(context),
+        ownKey: this.#ownKey || replacesCredential(context.values.backendAuth),
+      };
+      this.#prepared.set(context, prepared);
+    }
+    return prepared;
+  }
+
+  #cluster(context: RouteContext): Cluster {
+    const { host, port, tls: usesTls } = this.#address();
+    const tls = this.#hooks.tls ?? context.hooks.tls ?? (usesTls ? SYSTEM_TLS : null);
+    const policies = { ...context.hooks.policies, ...this.#hooks.policies };
+    const shared = !CONNECTION_POLICIES.some((name) => policies[name] !== undefined);
+    const key = shared ? `llm/${tls === null ? 'http' : 'https'}/${host}:${port}` : this.#scope;
+    return this.#services.cluster({ key, target: { kind: 'host', host, port }, tls, policies });
+  }
+
+  #address(): { host: string; port: number; tls: boolean } {
+    const { hostOverride, hostOverrideTls } = this.#provider;
+    if (hostOverride !== '') {
+      const tls = hostOverrideTls;
+      const parsed = parseHostPort(hostOverride, tls);
+      if (parsed === null) throw new GatewayError('invalid_backend', `"${this.name}" has no valid host override.`);
+      return { ...parsed, tls };
+    }
+    const origin = this.provider.origin;
+    if (origin === null) throw new GatewayError('invalid_backend', `The provider "${this.name}" has no host.`);
+    return origin;
+  }
+
+  /** The route's hooks, then the provider's, then its corrections of fields; null where there is nothing to do. */
+  #combine(context: RouteContext): UpstreamCall['prepare'] {
+    const steps = [context.hooks.prepare, this.#hooks.prepare].filter((step) => step !== null);
+    const fix = this.provider.fixHeaders;
+    if (fix !== undefined) {
+      const located = this.#configuredLocation || hasLocation(context.values.backendAuth);
+      steps.push((call) => fix(new HeaderList(call.headers), located));
+    }
+    if (steps.length <= 1) return steps[0] ?? null;
+    return (call, exchange) => runSteps(steps, 0, call, exchange);
+  }
+
+  #path(exchange: Exchange, route: RouteType): string {
+    const { pathOverride, pathPrefix, hostOverride } = this.#provider;
+    if (pathOverride !== '') return pathOverride;
+    const { formats, basePath, keepsPathOnHostOverride } = this.provider;
+    const own = isFormatName(route) ? formats.get(route as FormatName) : undefined;
+    if (own?.verbatim === true) return withQuery(own.path, exchange.query);
+    if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride)
+      return withQuery(exchange.path, exchange.query);
+    if (own !== undefined && own.path !== '')
+      return withQuery((pathPrefix === '' ? basePath : pathPrefix) + own.path, exchange.query);
+    return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), exchange.query);
+  }
+}
+
+const USUAL_BASE = '/v1';
+
+/** A path of no known API keeps its name; a prefix takes the place of a leading `/v1`, or goes in front. */
+function withPrefix(path: string, prefix: string): string {
+  if (prefix === '' || prefix === USUAL_BASE) return path;
+  if (path.startsWith(`${prefix}/`)) return path;
+  return prefix + (path.startsWith(`${USUAL_BASE}/`) ? path.slice(USUAL_BASE.length) : path);
+}
+
+function withQuery(path: string, query: string): string {
+  if (query === '') return path;
+  return path.includes('?') ? `${path}&${query}` : `${path}?${query}`;
+}
+
+/** Synchronous while every step is. */
+function runSteps(
+  steps: readonly NonNullable<UpstreamCall['prepare']>[],
+  start: number,
+  call: UpstreamCall,
+  exchange: Exchange,
+): void | Promise<void> {
+  for (let i = start; i < steps.length; i++) {
+    const pending = steps[i]?.(call, exchange);
+    if (pending instanceof Promise) return pending.then(() => runSteps(steps, i + 1, call, exchange));
+  }
+}
+
+/** True for every backendAuth but passthrough, which is there to let the client's own credential through. */
+function replacesCredential(auth: unknown): boolean {
+  return auth !== undefined && auth !== null && !(typeof auth === 'object' && 'passthrough' in auth);
+}
+
+/** True where the operator said in which field the credential goes. */
+function hasLocation(auth: unknown): boolean {
+  if (typeof auth !== 'object' || auth === null) return false;
+  const { key, credentials } = auth as { key?: unknown; credentials?: unknown };
+  if (credentials !== undefined) return true;
+  return typeof key === 'object' && key !== null && (key as { location?: unknown }).location != null;
+}
