@@ -22,7 +22,7 @@ const MAX_NODES = 1_000_000;
  * duplicate keys are faults, and aliases that unfold without bound are refused before they are resolved.
  */
 export function parseYaml(text: string): ParsedYaml {
-  const document = parseDocument(text, { merge: true, uniqueKeys: true, prettyErrors: false, logLevel: 'silent' });
+  const document = parseDocument(text, { merge: true, uniqueKeys: true, prettyErrors: false, logLevel: 'error' });
   const failed = (faults: YamlFault[]): ParsedYaml => ({ document, value: {}, faults });
   if (document.errors.length > 0) return failed(document.errors.map(describe));
 

@@ -260,7 +260,7 @@ function structureFault(token: string, context: Context): { message: string; hin
 
 /** True where `text` is one scalar or one flow collection, without comment, anchor, tag or anything after it. */
 function readsAsOne(text: string, inFlow: boolean): boolean {
-  const document = parseDocument(inFlow ? `[${text}]` : text, { prettyErrors: false, logLevel: 'silent' });
+  const document = parseDocument(inFlow ? `[${text}]` : text, { prettyErrors: false, logLevel: 'error' });
   let node: unknown = document.contents;
   if (document.errors.length > 0 || hasComment(document)) return false;
   if (inFlow) {

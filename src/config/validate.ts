@@ -23,7 +23,19 @@ export function validate<Output>(
   const result = schema.safeParse(value);
   if (result.success) return { data: result.data, faults: [] };
   const describer = new Describer(schema, value);
-  return { data: null, faults: result.error.issues.flatMap((issue) => describer.faults(issue, [])) };
+  const faults = result.error.issues.flatMap((issue) => describer.faults(issue, []));
+  return { data: null, faults: faults.filter((fault) => !isEchoOfMisspelling(fault, faults)) };
+}
+
+/** "give one of …" says nothing new where the one that was given is misspelt. */
+function isEchoOfMisspelling(fault: ValueFault, all: readonly ValueFault[]): boolean {
+  if (!fault.message.startsWith('give one of ')) return false;
+  return all.some(
+    ({ path, message }) =>
+      message.startsWith('unknown field ') &&
+      path.length === fault.path.length + 1 &&
+      fault.path.every((part, index) => path[index] === part),
+  );
 }
 
 class Describer {
@@ -94,8 +106,7 @@ class Describer {
     const fitting = branches.filter((errors) => !errors.some(isKindMismatch));
     if (fitting.length === 0) {
       const values = literalsOf(schemas);
-      if (typeof value === 'string' && values.length > 0)
-        return [this.#wrongValue(path, [...values, ...fieldsOf(schemas)])];
+      if (typeof value === 'string' && values.length > 0) return [this.#wrongValue(path, values, fieldsOf(schemas))];
       const expected = new Set<string>();
       for (const errors of branches) for (const error of errors) if (isKindMismatch(error)) expected.add(kindOf(error));
       if (expected.size === 0) return [{ path, message: lowerFirst(issue.message) }];
@@ -133,12 +144,13 @@ class Describer {
     return { path, message };
   }
 
-  #wrongValue(path: Path, values: readonly string[]): ValueFault {
+  /** `fields`: what a mapping may hold where one may stand in place of the values. */
+  #wrongValue(path: Path, values: readonly string[], fields: readonly string[] = []): ValueFault {
     const value = valueAt(this.#value, path);
-    const known = `one of ${list(values)}`;
+    const known = `one of ${list(values)}${fields.length === 0 ? '' : ` or a mapping with ${list(fields)}`}`;
     if (value === undefined) return { path, message: `missing: ${known} is required here` };
     if (typeof value !== 'string') return { path, message: `expected ${known}, found ${describeKind(value)}` };
-    const near = nearest(value, values);
+    const near = nearest(value, [...values, ...fields]);
     const message = `"${clip(value)}" is not ${known}`;
     return near === undefined ? { path, message } : { path, message, hint: `did you mean "${near}"?` };
   }

@@ -282,7 +282,7 @@ function settingsOf(
     const param = Object.entries(names).find(([, setting]) => setting === fault.path[0])?.[0];
     if (param === undefined)
       context.fault([...owner.at('provider', base.provider), ...fault.path], fault.message, fault.hint);
-    else context.fault(owner.at('params', param), `${base.provider} needs it: ${fault.message}`, fault.hint);
+    else context.fault(owner.at('params', param), `${base.provider} needs it; ${fault.message}`, fault.hint);
   }
   return (data ?? settings) as AiProvider['settings'];
 }

@@ -57,14 +57,14 @@ function targetOf(context: Context, section: Section<LocalTargetedPolicy>): Targ
   if (route !== undefined) {
     const kind = route.kind ?? 'HTTPRoute';
     if (kind !== 'HTTPRoute') {
-      context.inactive(section.at('target', 'route', 'kind'));
+      context.inactive(section.path);
       return undefined;
     }
     return { kind: 'route', name: route.name, namespace: route.namespace, ruleName: route.ruleName ?? '' };
   }
   if (listenerSet !== undefined) {
     // Listener sets come from Kubernetes; a file defines none, so there is nothing that it could protect.
-    context.inactive(section.at('target', 'listenerSet'));
+    context.inactive(section.path);
     return undefined;
   }
   if (typeof backend === 'object' && backend.backend !== undefined) {
@@ -75,6 +75,6 @@ function targetOf(context: Context, section: Section<LocalTargetedPolicy>): Targ
     const { hostname, namespace, port } = backend.service;
     return { kind: 'service', hostname, namespace, port: port ?? 0 };
   }
-  context.inactive(section.at('target', 'backend'));
+  context.inactive(section.path);
   return undefined;
 }

@@ -164,6 +164,7 @@ function virtualModel() {
 
 function llmPolicies(catalogue: Catalogue): z.ZodType<PolicyMap> {
   const limit = catalogue.policies.get('localRateLimit');
+  const abort = catalogue.policies.get('onClientAbort');
   return z
     .strictObject({
       ...policyShape(catalogue, 'gateway'),
@@ -174,6 +175,7 @@ function llmPolicies(catalogue: Catalogue): z.ZodType<PolicyMap> {
         catalogue.policies.get('remoteRateLimit')?.schema,
         'Limits kept by a rate-limit service.',
       ),
+      ...(abort === undefined ? {} : { onClientAbort: own(abort.schema.nullish().describe(abort.summary)) }),
     })
     .meta({ id: 'LlmPolicies', title: 'LLM policies' }) as unknown as z.ZodType<PolicyMap>;
 }
