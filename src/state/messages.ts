@@ -8,10 +8,10 @@ import type { PushedMetrics } from '../telemetry/metrics-push.ts';
 
 /** Handed to a worker when it starts (workerData). */
 export interface WorkerBoot {
+  /** This worker's cell in the shared tables (`open(buffer, index)`); a replacement gets the same one after it was cleared. */
   readonly index: number;
   /** How many workers there are, this one included. */
   readonly workers: number;
-  /** Cell of this worker in the token buckets' outstanding columns; a replacement gets a fresh life of the same cell. */
   readonly settings: Settings;
   /** Names this process in mailbox addresses and sealed tokens. */
   readonly instance: string;
@@ -32,7 +32,7 @@ export type ToWorker =
   | { type: 'linesTaken'; units: number }
   /** From now on records of this level and above are logged. */
   | { type: 'logLevel'; level: LogLevel }
-  /** A mailbox port, transferred. */
+  /** This thread's end from MailboxHub.connect(worker.threadId), transferred. */
   | { type: 'mailbox'; port: import('node:worker_threads').MessagePort };
 
 export type FromWorker =

@@ -1,8 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KeyedRows } from '../../../src/state/shared/keyed-rows.ts';
 import { run } from './workers/run.ts';
 
 describe('KeyedRows', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   it('gives threads the same row for the same key and cleans it for another', () => {
     const buffer = KeyedRows.create({ rows: 2, workers: 1, rowBytes: 8 });
     const worker = new KeyedRows(buffer, 0);
@@ -21,7 +25,25 @@ describe('KeyedRows', () => {
     expect(primary.acquire('a')).toBe(a);
   });
 
-  it('lets names come and go without end, and keeps the one idle longest no longer than needed', () => {
+  it('cleans the row that has been idle longest, and only when no row is free', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+    const buffer = KeyedRows.create({ rows: 3, workers: 1, rowBytes: 8 });
+    const rows = new KeyedRows(buffer, 0);
+    const data = new Int32Array(buffer);
+    const mark = (key: string): Int32Array => {
+      const at = rows.offset(rows.acquire(key)) / 4;
+      return data.subarray(at, at + 1);
+    };
+    for (const [n, key] of ['young', 'old', 'kept'].entries()) mark(key)[0] = n + 1;
+    rows.release('old');
+    vi.advanceTimersByTime(5000);
+    rows.release('young');
+    expect(mark('another')[0]).toBe(0);
+    expect(mark('young')[0]).toBe(1);
+    expect(rows.acquire('old')).toBe(-1);
+  });
+
+  it('lets names come and go without end', () => {
     const rows = new KeyedRows(KeyedRows.create({ rows: 16, workers: 1, rowBytes: 8 }), 0);
     for (let n = 0; n < 10_000; n++) {
       expect(rows.acquire(`10.0.${n >> 8}.${n & 255}`)).not.toBe(-1);
