@@ -6,6 +6,9 @@ import { nextMessage, start } from './workers/run.ts';
 
 const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
 
+/** Long enough for a busy machine; what is waited for comes in milliseconds. */
+const SOON = { timeout: 10_000 };
+
 let hub: MailboxHub;
 const opened: Mailbox[] = [];
 const workers: Worker[] = [];
@@ -122,14 +125,14 @@ describe('Mailbox', () => {
     await expect(a.send(slow.address('x'), text('6'))).rejects.toMatchObject({ code: 'full' });
     // A slow thread holds up only what is for it.
     await a.send(quick.address('x'), text('past it'));
-    await expect.poll(() => got).toEqual(['1', '2']);
+    await expect.poll(() => got, SOON).toEqual(['1', '2']);
     waiting.shift()?.();
     await sent[0];
-    await expect.poll(() => got).toEqual(['1', '2', '3']);
+    await expect.poll(() => got, SOON).toEqual(['1', '2', '3']);
     await expect(a.send(slow.address('x'), text('too many bytes'))).rejects.toMatchObject({ code: 'full' });
     const more = a.send(slow.address('x'), text('6'));
     for (let n = 0; n < 5; n++) {
-      await expect.poll(() => waiting.length).toBeGreaterThan(0);
+      await expect.poll(() => waiting.length, SOON).toBeGreaterThan(0);
       waiting.shift()?.();
     }
     await Promise.all([...sent, more]);
@@ -151,7 +154,7 @@ describe('Mailbox', () => {
     expect(outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.code)).toEqual(['timeout', 'timeout']);
     const third = a.request(b.address('x'), text('3'), 5000);
     answer();
-    await expect.poll(() => got).toEqual(['1', '3']);
+    await expect.poll(() => got, SOON).toEqual(['1', '3']);
     answer();
     await third;
   });

@@ -199,10 +199,13 @@ describe('TokenBuckets', () => {
     (() => buckets.bucket('dropped', PER_SECOND).take(1, T0))();
     expect(buckets.usage.used).toBe(3);
     await expect
-      .poll(() => {
-        collect();
-        return buckets.usage.used;
-      })
+      .poll(
+        () => {
+          collect();
+          return buckets.usage.used;
+        },
+        { timeout: 10_000 },
+      )
       .toBe(2);
     lease?.settle(2, T0);
     expect(kept.balance(T0)).toBe(10);
