@@ -6,7 +6,10 @@ import { definePolicy } from './definition.ts';
 import { promptGuardSchema } from './prompt-guard.ts';
 
 const jsonObject = jsonMap();
-const message = z.strictObject({ role: z.string(), content: z.string() });
+const message = z.strictObject({
+  role: z.string().describe('Role the message is sent in, e.g. `system`.'),
+  content: z.string().describe('Text of the message.'),
+});
 
 const schema = z.strictObject({
   promptGuard: promptGuardSchema.nullish().describe('Guards on prompts and answers.'),
@@ -21,7 +24,10 @@ const schema = z.strictObject({
     .nullish()
     .describe("Request body members computed by CEL expressions after conversion to the provider's format."),
   prompts: z
-    .strictObject({ append: z.array(message).optional(), prepend: z.array(message).optional() })
+    .strictObject({
+      append: z.array(message).optional().describe("Messages after the client's."),
+      prepend: z.array(message).optional().describe("Messages before the client's."),
+    })
     .nullish()
     .describe("Messages added before or after the client's."),
   modelAliases: z
@@ -30,11 +36,11 @@ const schema = z.strictObject({
     .describe('Model name, or pattern with one `*`, to the model asked for instead.'),
   promptCaching: z
     .strictObject({
-      cacheSystem: z.boolean().optional(),
-      cacheMessages: z.boolean().optional(),
-      cacheTools: z.boolean().optional(),
-      minTokens: z.int().min(0).nullish(),
-      cacheMessageOffset: z.int().min(0).optional(),
+      cacheSystem: z.boolean().default(true).describe('Mark the system prompt.'),
+      cacheMessages: z.boolean().default(true).describe('Mark the conversation.'),
+      cacheTools: z.boolean().default(false).describe('Mark the tools.'),
+      minTokens: z.int().min(0).nullish().describe('Prompts of fewer tokens are not marked. Default: 1024.'),
+      cacheMessageOffset: z.int().min(0).default(0).describe('Messages at the end that are left out of the mark.'),
     })
     .nullish()
     .describe('Cache marks for providers that take them.'),

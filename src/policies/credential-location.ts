@@ -23,7 +23,7 @@ export const credentialLocationSchema = exactlyOne(
     expression: celExpression().optional().describe('A CEL expression that gives the credential.'),
   }),
   ['header', 'queryParameter', 'cookie', 'expression'],
-);
+).meta({ id: 'CredentialLocation', title: 'Credential location' });
 
 export type CredentialLocation = z.infer<typeof credentialLocationSchema>;
 

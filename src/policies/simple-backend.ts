@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SIMPLE_BACKEND_KEYS, simpleBackendShape } from '../resources/schema/backend-ref.ts';
 import { exactlyOne } from '../resources/schema/common.ts';
+import { schemaAt } from '../resources/schema/policies.ts';
 import type { PolicyMap } from '../resources/types.ts';
 import { backendAuth } from './backend-auth.ts';
 import { backendHttp } from './backend-http.ts';
@@ -8,7 +9,7 @@ import { backendTcp } from './backend-tcp.ts';
 import { backendTLS } from './backend-tls.ts';
 import { backendTunnel } from './backend-tunnel.ts';
 import { requestHeaderModifier } from './request-header-modifier.ts';
-import { transformationSchema } from './transformations.ts';
+import { transformations } from './transformations.ts';
 
 /**
  * The connection to an auxiliary service (authorization service, rate-limit service, token endpoint …): a reference, and
@@ -21,7 +22,7 @@ const POLICIES = z
       return requestHeaderModifier.schema.nullish().describe(requestHeaderModifier.summary);
     },
     get transformations(): z.ZodType {
-      return transformationSchema.nullish().describe('Changes to requests and responses of the service.');
+      return schemaAt(transformations, 'backend').nullish().describe(transformations.summary);
     },
     get backendTLS(): z.ZodType {
       return backendTLS.schema.nullish().describe(backendTLS.summary);

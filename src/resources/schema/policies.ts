@@ -31,7 +31,7 @@ export function configName(entry: CatalogueEntry): string {
 }
 
 /** The entry's schema at `level`. */
-export function schemaAt(entry: CatalogueEntry, level: PolicyLevel): z.ZodType {
+export function schemaAt(entry: Pick<CatalogueEntry, 'schema' | 'schemas'>, level: PolicyLevel): z.ZodType {
   return entry.schemas?.[level] ?? entry.schema;
 }
 

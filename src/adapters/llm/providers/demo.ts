@@ -40,7 +40,7 @@ const FORMAT_BY_PATH = new Map([...FORMATS].map(([format, { path }]) => [`/v1${p
 export const demo: ProviderDefinition = {
   name: 'demo',
   schema: z.strictObject({ model: modelSetting }),
-  summary: "Sluice's own: answers in the gateway itself, labelled as a demo, without any model behind it.",
+  summary: 'Answers in the gateway itself, labelled as a demo, without any model behind it.',
   active: true,
   own: true,
   open: openDemo,
@@ -54,7 +54,7 @@ function orDemo(name: string, real: ProviderDefinition, title: string): Provider
   return {
     name,
     schema: real.schema,
-    summary: `Sluice's own: ${title} where a key is configured, else the demo provider.`,
+    summary: `${title} where a key is configured, else the demo provider.`,
     active: true,
     own: true,
     open: (provider) => (hasKey(provider) && real.open !== undefined ? real.open(provider) : openDemo(provider)),

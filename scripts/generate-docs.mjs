@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/**
+ * Writes docs/reference/ from the code in dist/: configuration, policies, providers, metrics, errors, and the JSON schema.
+ * `--check` writes nothing, and exits 1 where a committed page differs, with the first line that does.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { configurationPage } from './docs/configuration-page.mjs';
+import { makeLinks } from './docs/links.mjs';
+import { errorsPage, metricsPage, providersPage } from './docs/other-pages.mjs';
+import { policiesPage } from './docs/policies-page.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = join(root, 'docs/reference');
+const dist = join(root, 'dist');
+
+if (!existsSync(dist)) {
+  console.error('dist/ is missing: run `npm run build` first');
+  process.exit(1);
+}
+const load = (path) => import(join(dist, path));
+const [{ buildCatalogue }, { jsonSchema }, { buildConfigSchema }, { normalize }, { PHASES }, { Metrics }, { ERRORS }] =
+  await Promise.all([
+    load('catalogue.js'),
+    load('resources/schema/json-schema.js'),
+    load('resources/schema/index.js'),
+    load('config/normalize/index.js'),
+    load('policies/definition.js'),
+    load('telemetry/metrics.js'),
+    load('errors/table.js'),
+  ]);
+
+const catalogue = buildCatalogue();
+const schema = jsonSchema(catalogue);
+const links = makeLinks(schema, catalogue);
+const configSchema = buildConfigSchema(catalogue);
+
+/** Whether the loader says of a document's field at `path`, or of its first item, that it is not executed yet. */
+function isInactive(document, path) {
+  const parsed = configSchema.safeParse(document);
+  if (!parsed.success) return false;
+  const { notes } = normalize(parsed.data, catalogue, {}, () => true);
+  const texts = notes.map((note) => note.path.join('.'));
+  return texts.includes(path.join('.')) || texts.includes([...path, 0].join('.'));
+}
+
+const pages = {
+  'configuration.md': configurationPage(schema, links, isInactive),
+  'policies.md': policiesPage(catalogue, PHASES, links),
+  'providers.md': providersPage(catalogue, links),
+  'metrics.md': metricsPage(new Metrics()),
+  'errors.md': errorsPage(ERRORS),
+  'config.schema.json': `${JSON.stringify(schema, null, 1)}\n`,
+};
+
+if (process.argv.includes('--check')) {
+  const stale = Object.entries(pages).filter(([name, text]) => !upToDate(name, text));
+  if (stale.length > 0) {
+    console.error('docs/reference is out of date: run `npm run docs` and commit the result');
+    process.exit(1);
+  }
+  console.log('reference pages: up to date');
+} else {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of Object.entries(pages)) writeFileSync(join(folder, name), text);
+  console.log(`wrote ${Object.keys(pages).length} files to docs/reference`);
+}
+
+/** Compares a committed page with what it should be, and says where they part. */
+function upToDate(name, text) {
+  const path = join(folder, name);
+  const committed = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  if (committed === text) return true;
+  const before = committed.split('\n');
+  const after = text.split('\n');
+  const line = after.findIndex((content, index) => content !== before[index]);
+  const at = line === -1 ? after.length : line;
+  console.error(`docs/reference/${name}:${at + 1}`);
+  console.error(`  - ${before[at] ?? '(end of file)'}`);
+  console.error(`  + ${after[at] ?? '(end of file)'}`);
+  return false;
+}
