@@ -96,8 +96,7 @@ export class Attempt implements Flight, PoolHandler {
   abort(): void {
     if (this.#done) return;
     this.#settle();
-    if (this.#waiting) this.#endpoint?.pool.forget(this);
-    this.#abort?.();
+    this.#hangUp();
   }
 
   // undici's handler
@@ -294,22 +293,25 @@ export class Attempt implements Flight, PoolHandler {
   /** Ends the attempt from inside a parser callback. */
   #break(error: unknown): void {
     if (this.#done) return;
-    const abort = this.#abort;
-    this.#fail(
-      error instanceof FramingError
-        ? new GatewayError('upstream_protocol', undefined, { cause: error })
-        : new GatewayError('internal', undefined, { cause: error }),
-    );
-    abort?.();
+    const code = error instanceof FramingError ? 'upstream_protocol' : 'internal';
+    this.#fail(new GatewayError(code, undefined, { cause: error }));
+    this.#hangUp();
   }
 
   headTimeout(): void {
     this.#timer = null;
     if (this.#done || this.#status !== 0) return;
-    const abort = this.#abort;
-    if (this.#waiting) this.#endpoint?.pool.forget(this);
     this.#fail(new GatewayError('upstream_timeout'));
-    abort?.();
+    this.#hangUp();
+  }
+
+  /** Takes back a request that nobody waits for: out of the queue, or with its connection. */
+  #hangUp(): void {
+    const pool = this.#endpoint?.pool;
+    if (this.#waiting) pool?.forget(this);
+    if (this.#abort === null) return;
+    this.#abort();
+    if (this.lane !== null) pool?.discard(this.lane);
   }
 
   #fail(error: unknown): void {
@@ -317,7 +319,8 @@ export class Attempt implements Flight, PoolHandler {
     const connected = this.#abort !== null;
     const endpoint = this.#endpoint;
     const cluster = this.#cluster;
-    const failure = bodyBroke(this.#call, error)
+    const bodyBroke = isBodyFailure(this.#call, error);
+    const failure = bodyBroke
       ? new GatewayError('bad_request', 'The request body broke off.', { cause: error })
       : toGatewayError(error, connected);
     if (failure.status >= 500) {
@@ -325,6 +328,7 @@ export class Attempt implements Flight, PoolHandler {
       if (cluster !== null) this.#context.failed(cluster.name, endpoint?.address ?? '', failure);
     }
     this.#settle();
+    if (bodyBroke) this.#hangUp();
     if (this.#returned) this.#sink.onError(failure);
     else process.nextTick(deliver, this.#sink, failure);
   }
@@ -351,7 +355,7 @@ function deliver(sink: ResponseSink, error: GatewayError): void {
 }
 
 /** Whether it was the client's half that failed: its body ended early or was not as long as declared. */
-function bodyBroke(call: UpstreamCall, error: unknown): boolean {
+function isBodyFailure(call: UpstreamCall, error: unknown): boolean {
   const body = call.body;
   if (body === null || Buffer.isBuffer(body)) return false;
   return body.errored !== null || error instanceof errors.RequestAbortedError;

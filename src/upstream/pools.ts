@@ -135,6 +135,20 @@ export class Pool {
     return false;
   }
 
+  /**
+   * Closes a connection whose request was given up. The whole client goes: left alone it would open a new connection only to find
+   * that nobody wants it.
+   */
+  discard(lane: Lane): void {
+    if (!lane.busy) return;
+    lane.busy = false;
+    this.#lanes--;
+    void lane.client.destroy();
+    const next = this.#nextWaiting();
+    if (next !== undefined) this.#give(this.#open(), next.options, next.handler);
+    else this.#checkEmpty();
+  }
+
   /** Closes each connection as soon as it is free; `onEmpty` runs once none is left. `revive` takes it back. */
   retire(onEmpty: () => void): void {
     this.#retired = true;
@@ -192,20 +206,25 @@ export class Pool {
   #free(lane: Lane): void {
     if (!lane.busy) return;
     lane.busy = false;
-    const next = this.#waiting[this.#waitingHead];
-    if (next !== undefined) {
-      this.#waitingHead++;
-      if (this.#waitingHead > 64 && this.#waitingHead * 2 > this.#waiting.length) {
-        this.#waiting.splice(0, this.#waitingHead);
-        this.#waitingHead = 0;
-      }
-      this.#give(lane, next.options, next.handler);
-    } else if (this.#retired) this.#drop(lane);
+    const next = this.#nextWaiting();
+    if (next !== undefined) this.#give(lane, next.options, next.handler);
+    else if (this.#retired) this.#drop(lane);
     else if (lane.connected) {
       lane.idleIndex = this.#idle.length;
       this.#idle.push(lane);
     } else if (this.#spare.length < MAX_SPARE) this.#spare.push(lane);
     else this.#drop(lane);
+  }
+
+  #nextWaiting(): { options: SendOptions; handler: PoolHandler } | undefined {
+    const next = this.#waiting[this.#waitingHead];
+    if (next === undefined) return undefined;
+    this.#waitingHead++;
+    if (this.#waitingHead > 64 && this.#waitingHead * 2 > this.#waiting.length) {
+      this.#waiting.splice(0, this.#waitingHead);
+      this.#waitingHead = 0;
+    }
+    return next;
   }
 
   #idleLaneClosed(lane: Lane): void {
