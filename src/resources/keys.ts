@@ -1,6 +1,6 @@
 /** Keys under which resources that refer to one another are published. */
 
-/** `name` or `namespace/name`, as a reference says it. */
+/** Key of a named backend; `reference` is its name, or `namespace/name`. Names from a file have no namespace. */
 export function backendKey(reference: string): string {
-  return reference.includes('/') ? `backend/${reference}` : `backend/default/${reference}`;
+  return `backend/${reference.includes('/') ? reference : `/${reference}`}`;
 }

@@ -6,7 +6,8 @@ import { HeaderList } from '../headers.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Recorder } from '../telemetry/record.ts';
 import { serverTiming } from '../telemetry/server-timing.ts';
-import type { Plan, PlannedListener } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { PlannedListener } from './planned.ts';
 import type { Refusal, RouteProgram, Step, WeightedBackend } from './program.ts';
 
 /**

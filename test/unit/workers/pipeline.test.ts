@@ -111,7 +111,7 @@ const REGISTRY = new Map(
 
 /** Answers 200 and names the host it was compiled for. */
 const echo: Adapter = {
-  kinds: ['host'],
+  kinds: ['host', 'service'],
   compile: (target) => ({
     handle: (exchange, context) => {
       if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
@@ -137,7 +137,7 @@ class House {
     );
     this.plan = new Plan({
       policies: REGISTRY,
-      adapters: new Map([['host', echo]]),
+      adapters: new Map(echo.kinds.map((kind) => [kind, echo])),
       policyServices: {} as PolicyServices,
       adapterServices: {} as AdapterServices,
       dispatch: () => ({ resume() {}, abort() {} }),
@@ -313,7 +313,7 @@ describe('refusals', () => {
 
 describe('changes', () => {
   it('sees a changed route, backend, policy and listener with the next request', async () => {
-    const named = { kind: 'backend', key: 'backend/default/b', name: 'b', namespace: 'default', policies: {} } as const;
+    const named = { kind: 'backend', key: 'backend//b', name: 'b', namespace: 'default', policies: {} } as const;
     const house = new House(
       listener(),
       { ...named, target: { kind: 'host', host: 'one', port: 1 } },
@@ -345,6 +345,16 @@ describe('changes', () => {
     expect((await house.serve()).downstream.text).toBe('b');
   });
 
+  it('puts a listener in the place of another with its hostname, in one version', async () => {
+    const house = new House(listener('l', { hostname: 'a.test' }), route('a'));
+    house.plan.apply([
+      { key: 'listener/80/m', resource: listener('m', { hostname: 'a.test' }) },
+      { key: 'listener/80/l', resource: null },
+      { key: 'route/a', resource: route('a', { listenerKeys: ['listener/80/m'] }) },
+    ]);
+    expect((await house.serve({ host: 'a.test' })).downstream.text).toBe('a');
+  });
+
   it('moves a listener to another hostname', async () => {
     const house = new House(listener('l', { hostname: 'a.test' }), route('a'));
     house.publish(listener('l', { hostname: 'b.test' }));
@@ -364,6 +374,22 @@ it('gives a route on two listeners the policies of the one it was reached throug
   expect(marks(await house.serve({ host: 'a.test' }))).toEqual([]);
   expect(marks(await house.serve({ host: 'b.test' }))).toEqual(['first:only m']);
   expect(marks(await house.serve({ host: 'a.test' }))).toEqual([]);
+});
+
+it('attaches policies from outside to named backends, sections of AI backends and services', async () => {
+  const named = { kind: 'backend', key: 'backend//b', name: 'b', namespace: '', policies: {} } as const;
+  const to = (target: Route['backends'][number]['target']) =>
+    new House(
+      listener(),
+      { ...named, target: { kind: 'host', host: 'h', port: 1 } },
+      route('a', { backends: [{ weight: 1, target, policies: {} }] }),
+      targeted('p', { kind: 'backend', name: 'b', namespace: '', section: '' }, { tagging: 'backend' }),
+      targeted('q', { kind: 'service', hostname: 's', namespace: 'n', port: 80 }, { guard: 'service' }),
+    );
+  expect((await to({ kind: 'backend', key: named.key }).serve()).downstream.header('x-tag')).toBe('backend');
+  const service = { kind: 'service', namespace: 'n', name: 's' } as const;
+  expect((await to({ ...service, port: 80 }).serve()).downstream.text).toContain('guard');
+  expect((await to({ ...service, port: 81 }).serve()).downstream.text).not.toContain('guard');
 });
 
 describe('route groups', () => {

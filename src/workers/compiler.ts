@@ -1,0 +1,296 @@
+import type { Adapter, AdapterServices, CompiledBackend, Replier } from '../adapters/adapter.ts';
+import { GatewayError } from '../errors/table.ts';
+import type { PolicyDefinition } from '../policies/definition.ts';
+import type { PolicyServices } from '../policies/services.ts';
+import type { PolicyLevel } from '../resources/catalogue.ts';
+import { backendKey } from '../resources/keys.ts';
+import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
+import { parseHostPort } from '../resources/schema/common.ts';
+import type {
+  AiBackend,
+  Backend,
+  BackendTarget,
+  Frontend,
+  PolicyMap,
+  Resource,
+  RouteBackend,
+  TargetedPolicy,
+} from '../resources/types.ts';
+import type { BackendHooks, Dispatch } from '../upstream/call.ts';
+import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
+import type { Dependencies, Dependent } from './dependencies.ts';
+import { mergePolicies } from './effective-policies.ts';
+import type { PlannedListener, PlannedRoute } from './planned.ts';
+import {
+  backendHooks,
+  compilePolicies,
+  type ListenerProgram,
+  type PolicySet,
+  type Refusal,
+  type RouteProgram,
+  refuseUnguarded,
+  type WeightedBackend,
+  wrapDispatch,
+} from './program.ts';
+import { listenerTargets, routeTargets, type TargetedPolicies, targetName } from './targeted-policies.ts';
+
+/** What compiling needs besides the resources. */
+export interface CompilerServices {
+  readonly policies: ReadonlyMap<string, PolicyDefinition>;
+  readonly adapters: ReadonlyMap<BackendTarget['kind'], Adapter>;
+  readonly policyServices: PolicyServices;
+  readonly adapterServices: AdapterServices;
+  readonly dispatch: Dispatch;
+  readonly reply: Replier;
+  cluster(spec: ClusterSpec): Cluster;
+}
+
+/** The resources as the compiler reads them. */
+export interface CompilerView {
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly targeted: TargetedPolicies;
+  readonly dependencies: Dependencies;
+}
+
+const NO_POLICIES: PolicyMap = {};
+const NO_SET: PolicySet = {
+  steps: [],
+  onResponse: [],
+  wraps: [],
+  prepares: [],
+  tls: null,
+  holdBody: false,
+  unguarded: [],
+  values: {},
+};
+
+/** Turns listeners and routes with everything that applies to them into programs, and notes what they were made from. */
+export class Compiler {
+  readonly #services: CompilerServices;
+  readonly #view: CompilerView;
+  /** What is being compiled: whatever is looked up meanwhile becomes a dependency of it. */
+  #current: Dependent | null = null;
+
+  constructor(services: CompilerServices, view: CompilerView) {
+    this.#services = services;
+    this.#view = view;
+  }
+
+  listener(listener: PlannedListener): ListenerProgram {
+    return this.#for(listener, () => {
+      const { resource } = listener;
+      this.#uses(resource.key);
+      const frontend = this.#policies(this.#frontend(), 'frontend', 'frontend');
+      const maps = [...this.#attached(listenerTargets(resource), 'gateway'), resource.policies];
+      const own = this.#policies(mergePolicies(maps), 'gateway', resource.key);
+      return {
+        steps: [...frontend.steps, ...own.steps],
+        onResponse: [...frontend.onResponse, ...own.onResponse],
+        refusal: refuseUnguarded([...frontend.unguarded, ...own.unguarded, ...resource.inactive]),
+      };
+    });
+  }
+
+  /** `parents`: the routes that delegated to it, outermost first; it carries their policies too. */
+  route(route: PlannedRoute, parents: readonly PlannedRoute[], listener: PlannedListener): RouteProgram {
+    return this.#for(route, () => {
+      const { key, backends } = route.resource;
+      this.#uses(listener.resource.key);
+      const maps = [
+        ...this.#attached(listenerTargets(listener.resource), 'route'),
+        ...[...parents, route].flatMap((one) => this.#routePolicies(one)),
+      ];
+      const own = this.#policies(mergePolicies(maps), 'route', key);
+      const dispatch = wrapDispatch(this.#services.dispatch, own.wraps);
+      const compiled = backends.map((backend, index) =>
+        this.#backend(backend, `${key}/backend${index}`, own, dispatch),
+      );
+      return {
+        steps: own.steps,
+        onResponse: own.onResponse,
+        refusal: refuseUnguarded(own.unguarded),
+        backends: compiled,
+        totalWeight: compiled.reduce((sum, backend) => sum + backend.weight, 0),
+      };
+    });
+  }
+
+  /** Compiles backend-level policies of an adapter's own places (AI providers); `scope` is unique and stable. */
+  hooks(policies: PolicyMap, scope: string): BackendHooks {
+    const set = this.#policies(policies, 'backend', scope);
+    const hooks = backendHooks([NO_SET, set]);
+    const refusal = refuseUnguarded(set.unguarded);
+    if (refusal === null) return hooks;
+    const prepare = (): never => {
+      throw new GatewayError(refusal.code, refusal.message);
+    };
+    return { ...hooks, prepare };
+  }
+
+  /**
+   * The cluster of a simple backend reference in a policy (mirror, auxiliary service).
+   * @throws GatewayError invalid_backend where it names nothing.
+   */
+  referenced(reference: SimpleBackend): Cluster {
+    const { target, policies } = this.#reference(reference);
+    const key = `reference/${JSON.stringify([target, policies])}`;
+    const { tls } = this.#policies(policies, 'backend', key);
+    return this.#services.cluster({ key, target, tls, policies });
+  }
+
+  #reference({ host, service, backend }: SimpleBackend): { target: BackendTarget; policies: PolicyMap } {
+    if (host !== undefined) {
+      const address = parseHostPort(host);
+      const kind = 'path' in address ? 'unix' : 'host';
+      return { target: { kind, ...address } as BackendTarget, policies: NO_POLICIES };
+    }
+    if (service !== undefined) {
+      const slash = service.name.indexOf('/');
+      const [namespace, name] = [service.name.slice(0, slash), service.name.slice(slash + 1)];
+      return { target: { kind: 'service', namespace, name, port: service.port }, policies: NO_POLICIES };
+    }
+    const named = this.#resource(backendKey(backend ?? '')) as Backend | undefined;
+    if (named === undefined) throw new GatewayError('invalid_backend', `The backend ${backend} does not exist.`);
+    return { target: named.target, policies: named.policies };
+  }
+
+  #for<Result>(dependent: Dependent, compile: () => Result): Result {
+    this.#current = dependent;
+    try {
+      return compile();
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  #uses(key: string): void {
+    if (this.#current !== null) this.#view.dependencies.add(this.#current, key);
+  }
+
+  #resource(key: string): Resource | undefined {
+    this.#uses(key);
+    return this.#view.resources.get(key);
+  }
+
+  #frontend(): PolicyMap {
+    return (this.#resource('frontend') as Frontend | undefined)?.policies ?? NO_POLICIES;
+  }
+
+  /** Policy maps attached from outside to these targets; that there are none is a dependency too. */
+  #attached(targets: readonly TargetedPolicy['target'][], phase: TargetedPolicy['phase']): PolicyMap[] {
+    return targets.flatMap((target) => {
+      const name = targetName(target);
+      this.#uses(name);
+      return this.#view.targeted.of(name, phase);
+    });
+  }
+
+  /** Everything a route brings along: what is attached to it, then its own. */
+  #routePolicies({ resource }: PlannedRoute): PolicyMap[] {
+    this.#uses(resource.key);
+    return [...this.#attached(routeTargets(resource), 'route'), resource.policies];
+  }
+
+  #policies(values: PolicyMap, level: PolicyLevel, scope: string): PolicySet {
+    return compilePolicies(values, level, scope, this.#services.policies, this.#services.policyServices);
+  }
+
+  #backend(reference: RouteBackend, scope: string, own: PolicySet, dispatch: Dispatch): WeightedBackend {
+    const resolved = this.#resolve(reference.target, scope);
+    const policies = mergePolicies([resolved.policies, reference.policies]);
+    const set = this.#policies(policies, 'backend', scope);
+    const http = this.#frontend()['frontend.http'] as { maxBufferSize?: number } | undefined;
+    return {
+      name: resolved.name,
+      weight: reference.weight,
+      backend: resolved.backend,
+      refusal: resolved.refusal ?? refuseUnguarded(set.unguarded),
+      context: {
+        dispatch: wrapDispatch(dispatch, set.wraps),
+        hooks: backendHooks([own, set]),
+        values: { ...own.values, ...policies },
+        maxBufferBytes: http?.maxBufferSize ?? null,
+        holdBody: own.holdBody || set.holdBody,
+        reply: this.#services.reply,
+      },
+    };
+  }
+
+  /** Follows a reference to a named backend and compiles what serves it. */
+  #resolve(target: BackendTarget, scope: string): ResolvedBackend {
+    if (target.kind === 'backend') return this.#named(target.key);
+    if (target.kind === 'llm') this.#uses(target.key);
+    if (target.kind === 'inactive') {
+      const message = `A backend of kind ${target.name} is configured but not executed by this version.`;
+      return refused(target.name, { code: 'not_active', message });
+    }
+    const adapter = this.#services.adapters.get(target.kind);
+    if (adapter === undefined) {
+      return refused(target.kind, { code: 'invalid_backend', message: 'The route has no valid backend.' });
+    }
+    const policies = target.kind === 'service' ? this.#servicePolicies(target) : NO_POLICIES;
+    const backend = adapter.compile(target, scope, this.#services.adapterServices);
+    return { name: targetLabel(target), backend, refusal: null, policies };
+  }
+
+  #named(key: string): ResolvedBackend {
+    const named = this.#resource(key) as Backend | undefined;
+    if (named === undefined) {
+      return refused(key, { code: 'invalid_backend', message: `The backend ${key} does not exist.` });
+    }
+    const { name, namespace } = named;
+    const whole = { kind: 'backend', name, namespace, section: '' } as const;
+    const target =
+      named.target.kind === 'ai'
+        ? ({ kind: 'ai', ai: this.#withSections(named.target.ai, whole) } as const)
+        : named.target;
+    const inner = this.#resolve(target, key);
+    const policies = mergePolicies([inner.policies, ...this.#attached([whole], 'route'), named.policies]);
+    return { ...inner, name, policies };
+  }
+
+  /** A section of an AI backend is one of its providers. */
+  #withSections(ai: AiBackend, whole: TargetedPolicy['target'] & { kind: 'backend' }): AiBackend {
+    const groups = ai.groups.map((group) =>
+      group.map((provider) => {
+        const attached = this.#attached([{ ...whole, section: provider.name }], 'route');
+        return { ...provider, policies: mergePolicies([...attached, provider.policies]) };
+      }),
+    );
+    return { groups };
+  }
+
+  #servicePolicies({ namespace, name, port }: BackendTarget & { kind: 'service' }): PolicyMap {
+    const whole = { kind: 'service', hostname: name, namespace, port: 0 } as const;
+    return mergePolicies([NO_POLICIES, ...this.#attached([whole, { ...whole, port }], 'route')]);
+  }
+}
+
+interface ResolvedBackend {
+  readonly name: string;
+  readonly backend: CompiledBackend | null;
+  readonly refusal: Refusal | null;
+  readonly policies: PolicyMap;
+}
+
+function refused(name: string, refusal: Refusal): ResolvedBackend {
+  return { name, backend: null, refusal, policies: NO_POLICIES };
+}
+
+/** How logs and metrics name a backend. */
+function targetLabel(target: BackendTarget): string {
+  switch (target.kind) {
+    case 'host':
+      return `${target.host}:${target.port}`;
+    case 'unix':
+      return `unix:${target.path}`;
+    case 'service':
+      return `${target.namespace}/${target.name}:${target.port}`;
+    case 'ai':
+      return target.ai.groups[0]?.[0]?.name ?? 'ai';
+    case 'llm':
+      return target.key;
+    default:
+      return target.kind;
+  }
+}
