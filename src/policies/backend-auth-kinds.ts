@@ -105,17 +105,17 @@ const clientSecret = () => secret(fileOrInline()).describe('Client secret.');
 
 const clientAuth = z.union([
   z.strictObject({
-    method: z.literal('clientSecretBasic').optional(),
+    method: z.literal('clientSecretBasic').optional().describe('Method of authentication (RFC 6749 §2.3.1).'),
     clientId: clientId(),
     clientSecret: clientSecret(),
   }),
   z.strictObject({
-    method: z.literal('clientSecretPost'),
+    method: z.literal('clientSecretPost').describe('Method of authentication (RFC 6749 §2.3.1).'),
     clientId: clientId(),
-    clientSecret: clientSecret().nullish(),
+    clientSecret: clientSecret().nullish().describe('Client secret.'),
   }),
   z.strictObject({
-    method: z.literal('privateKeyJwt'),
+    method: z.literal('privateKeyJwt').describe('Method of authentication (RFC 7523 §2.2).'),
     clientId: clientId(),
     signingKey: secret(fileOrInline()).describe('Private key, PEM.'),
     certificate: fileOrInline().nullish().describe('Certificate chain, PEM, leaf first.'),
