@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { buildCatalogue } from '../../../src/catalogue.ts';
+import { normalize } from '../../../src/config/normalize/index.ts';
 import { REDACTED, redact, redactResource } from '../../../src/resources/redact.ts';
 import { secret } from '../../../src/resources/schema/common.ts';
 import { buildConfigSchema } from '../../../src/resources/schema/index.ts';
@@ -218,6 +219,48 @@ describe('redact', () => {
     expect(redact([{ name: 'X-Api-Key', value: { exact: CANARY } }])).toEqual([
       { name: 'X-Api-Key', value: { exact: REDACTED } },
     ]);
+  });
+
+  it('shows no secret of a configuration as it is in force', () => {
+    const keys = { keys: [{ key: CANARY }] };
+    const stdio = { name: 't', stdio: { cmd: 'x', args: ['--api-key', CANARY], env: { PLAIN: CANARY } } };
+    const credentials = [{ location: { header: { name: 'x' } }, key: CANARY }];
+    const config = configSchema.parse({
+      gateways: { g: { port: 443, apiKey: keys } },
+      binds: [
+        {
+          port: 80,
+          listeners: [
+            {
+              routes: [
+                {
+                  policies: { apiKey: keys, backendAuth: { key: CANARY }, basicAuth: { htpasswd: CANARY } },
+                  backends: [
+                    { ai: { name: 'x', provider: { openAI: {} }, policies: { backendAuth: { credentials } } } },
+                    { host: 'h:1', policies: { backendAuth: { aws: { accessKeyId: 'a', secretAccessKey: CANARY } } } },
+                    { mcp: { targets: [stdio] } },
+                  ],
+                },
+              ],
+            },
+          ],
+        },
+      ],
+      llm: {
+        port: 4000,
+        policies: { apiKey: keys },
+        providers: [{ name: 'shared', provider: 'openAI', params: { apiKey: CANARY } }],
+        models: [
+          { name: '*', provider: 'openAI', params: { apiKey: CANARY } },
+          { name: 'b', provider: { reference: 'shared' } },
+          { name: 'c', provider: 'anthropic', auth: { key: { value: CANARY } } },
+        ],
+      },
+      mcp: { port: 3000, targets: [stdio] },
+    });
+    const { resources } = normalize(config, catalogue, {}, () => true);
+    expect(JSON.stringify(resources).split(CANARY).length).toBeGreaterThan(10);
+    expect(JSON.stringify(resources.map((resource) => redactResource(resource, catalogue)))).not.toContain(CANARY);
   });
 
   it('leaves the value it is given as it was', () => {
