@@ -1,0 +1,662 @@
+/**
+ * The client's half of an exchange over uWebSockets.js.
+ *
+ * Written to what 20.30 does, seen from outside:
+ *  - A call on a response that is complete or aborted throws, so `#open` guards every one.
+ *  - Writes outside a request's own handler are one system call each unless corked: they are collected and sent in one cork,
+ *    at the reply's end or at the end of the turn.
+ *  - `write` frames by chunks; a reply with a content-length goes through `tryEnd`, which leaves what it could not take here.
+ *  - A head can't be sent alone: it waits for the first piece of body. An event stream that stays silent gets a comment.
+ *  - `end(…, true)` behind a `write` puts a header into the body, and `endWithoutBody(n)` never completes: neither is used.
+ *    A streamed reply can therefore only ask its client to close.
+ *  - pause() also stops the reply: the request is never paused while reply bytes wait. What comes then is held up to
+ *    MAX_HELD_BYTES; past that the connection is closed.
+ *  - No trailers, no interim responses but its own 100, no remote port; its own time-outs close a connection whose body
+ *    comes slower than about 16 KB/s.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { BodySink, Downstream } from '../../exchange.ts';
+import { BodyReader } from './body-reader.ts';
+import type { DriverLimits, ListenOptions } from './driver.ts';
+import type { CheckedHead } from './framing.ts';
+import { isBodyless, isSendable, REFUSALS, responseFields, sendableFields } from './framing.ts';
+import type { HeadFlusher } from './head-flusher.ts';
+import { plainAddress } from './node-connection.ts';
+import type { Slabs } from './slabs.ts';
+import type { UwsResponse } from './uws-binding.ts';
+
+/** Collected reply bytes that are sent at once instead of at the end of the turn. */
+const COLLECT_BYTES = 64 * 1024;
+/** Request body bytes taken in beyond what the consumer took. */
+const MAX_HELD_BYTES = 1024 * 1024;
+/** Held bytes at which the client is asked to wait. */
+const PAUSE_BYTES = 128 * 1024;
+/** A body of a declared length up to this is handed to a sink in one piece. */
+const WHOLE_BODY_BYTES = 256 * 1024;
+/** Of an unread request body so much is let by on a connection that is kept. */
+const DISCARD_BYTES = 256 * 1024;
+/** An event stream's head that had no event to go with is sent after so long. */
+const HELD_HEAD_MS = 500;
+const EMPTY_COMMENT = Buffer.from(':\n\n');
+
+/** What the exchanges of one port share. */
+export interface UwsPortState {
+  readonly options: ListenOptions;
+  readonly port: number;
+  readonly draining: boolean;
+  readonly slabs: Slabs;
+  readonly heads: HeadFlusher;
+  opened(downstream: UwsDownstream): void;
+  closed(downstream: UwsDownstream): void;
+  /** Something threw where nothing may escape to: it is counted, and the exchange ended. */
+  failed(): void;
+}
+
+const STATUS_LINES = new Map<number, string>();
+for (const [code, phrase] of Object.entries(STATUS_CODES)) STATUS_LINES.set(Number(code), `${code} ${phrase}`);
+
+/** Small pieces are joined here before they are handed over: one native call instead of several. */
+const joint = Buffer.allocUnsafeSlow(COLLECT_BYTES);
+
+/** The downstream whose writes are sent, for the one function every cork calls. */
+let corking: UwsDownstream | null = null;
+let failedInCork = false;
+const sendCorked = (): void => {
+  try {
+    corking?.sendNow();
+  } catch {
+    failedInCork = true;
+  }
+};
+
+export class UwsDownstream implements Downstream {
+  readonly httpVersion = '1.1';
+  readonly remotePort = 0;
+  readonly tls = null;
+  readonly hasBody: boolean;
+  readonly contentLength: number;
+  onDrain: (() => void) | null = null;
+  onAbort: (() => void) | null = null;
+  /** Neighbours in the port's list of open exchanges. */
+  next: UwsDownstream | null = null;
+  previous: UwsDownstream | null = null;
+
+  readonly #port: UwsPortState;
+  readonly #response: UwsResponse;
+  readonly #isHead: boolean;
+  #close: boolean;
+  /** The response object may be touched. */
+  #open = true;
+  /** The exchange's side has ended or broken off. */
+  #done = false;
+  #address: string | null = null;
+
+  #status = 0;
+  #fields: readonly string[] = [];
+  #headHeld = false;
+  #heldSince = 0;
+  #headSent = false;
+  #enlisted = false;
+  #ending = false;
+  #bodyless = false;
+  /** The reply does not match what its head announced. */
+  #broken = false;
+  #collected: Buffer[] = [];
+  #collectedBytes = 0;
+  /** Declared length of the reply, or -1: chunked. */
+  #total = -1;
+  /** Of a reply with a declared length: pieces the socket did not take yet. */
+  #unsent: Buffer[] = [];
+  /** Bytes that wait, here or in native memory; an upper bound. */
+  #waitingBytes = 0;
+  #blocked = false;
+  #blockedSince = 0;
+  #watching = false;
+  #wantsDrain = false;
+
+  #sink: BodySink | null = null;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** The sink gets the body in one piece, put together here. */
+  #wantsWhole = false;
+  #whole: Buffer | null = null;
+  #received = 0;
+  #complete: boolean;
+  #paused = false;
+  #wantsPause = false;
+  #receivedAt = 0;
+  #receivedMark = 0;
+
+  constructor(port: UwsPortState, response: UwsResponse, head: CheckedHead) {
+    this.#port = port;
+    this.#response = response;
+    this.#isHead = head.method === 'HEAD';
+    this.#close = head.close;
+    this.hasBody = head.hasBody;
+    this.contentLength = head.contentLength;
+    this.#complete = !head.hasBody;
+  }
+
+  /** Registers for the body: only possible inside the request's handler, so before anyone asked for it. */
+  receive(): void {
+    this.#response.onData((chunk, last) => {
+      try {
+        this.#onData(chunk, last);
+      } catch {
+        this.fail();
+      }
+    });
+  }
+
+  /** Called when the handler returns: a reply still under way outlives it. */
+  detach(): void {
+    if (!this.#open) return;
+    this.#port.opened(this);
+    this.#response.onAborted(() => {
+      try {
+        this.#onAborted();
+      } catch {
+        this.#port.failed();
+      }
+    });
+  }
+
+  get localPort(): number {
+    return this.#port.port;
+  }
+
+  /** Costs a native call: read while the exchange is open, '' when first asked for afterwards. */
+  get remoteAddress(): string {
+    if (this.#address !== null) return this.#address;
+    if (!this.#open) return '';
+    this.#address = formatAddress(new Uint8Array(this.#response.getRemoteAddress()));
+    return this.#address;
+  }
+
+  get bufferedBytes(): number {
+    return this.#collectedBytes + this.#waitingBytes;
+  }
+
+  // Request body
+
+  readBody(sink: BodySink): void {
+    if (!this.hasBody) {
+      sink.onEnd([]);
+      return;
+    }
+    if (this.#done || this.#sink !== null) return;
+    this.#sink = sink;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const chunk of held) sink.onChunk(chunk);
+    if (this.#complete) {
+      this.#sink = null;
+      sink.onEnd([]);
+      return;
+    }
+    this.#wantsWhole =
+      this.#received === 0 &&
+      this.contentLength > 0 &&
+      this.contentLength <= WHOLE_BODY_BYTES &&
+      !(sink instanceof BodyReader);
+    this.resumeBody();
+  }
+
+  bodyStream(): Readable {
+    const reader = new BodyReader(this);
+    this.readBody(reader);
+    return reader;
+  }
+
+  pauseBody(): void {
+    this.#wantsPause = true;
+    if (this.#paused || this.#blocked || !this.#open || this.#complete) return;
+    this.#paused = true;
+    this.#response.pause();
+  }
+
+  resumeBody(): void {
+    this.#wantsPause = false;
+    this.#unpause();
+  }
+
+  #unpause(): void {
+    if (!this.#paused || !this.#open) return;
+    this.#paused = false;
+    this.#response.resume();
+  }
+
+  /** `borrowed` is only valid during this call. */
+  #onData(borrowed: ArrayBuffer, last: boolean): void {
+    this.#received += borrowed.byteLength;
+    if (last) this.#complete = true;
+    if (this.#done) {
+      if (this.#received > DISCARD_BYTES && this.#open) this.#abandon();
+      return;
+    }
+    if (borrowed.byteLength > 0) this.#take(new Uint8Array(borrowed), last);
+    const sink = this.#sink;
+    if (last && sink !== null && !this.#done) {
+      this.#sink = null;
+      sink.onEnd([]);
+    }
+  }
+
+  #take(bytes: Uint8Array, last: boolean): void {
+    const sink = this.#sink;
+    if (sink !== null && this.#wantsWhole) {
+      this.#takeWhole(bytes, last, sink);
+      return;
+    }
+    const chunk = this.#port.slabs.copy(bytes);
+    if (sink === null) {
+      this.#held.push(chunk);
+      this.#heldBytes += chunk.length;
+      if (this.#heldBytes >= PAUSE_BYTES) this.pauseBody();
+    } else {
+      sink.onChunk(chunk);
+    }
+    const behind = sink instanceof BodyReader ? sink.readableLength : this.#heldBytes;
+    if (behind > MAX_HELD_BYTES) this.#refuseBody(REFUSALS.bodyTooLarge.status, REFUSALS.bodyTooLarge.reason);
+  }
+
+  #takeWhole(bytes: Uint8Array, last: boolean, sink: BodySink): void {
+    const before = this.#received - bytes.length;
+    this.#whole ??= this.#port.slabs.take(this.contentLength);
+    const whole = this.#whole;
+    whole.set(bytes, before);
+    if (!last) return;
+    this.#whole = null;
+    sink.onChunk(whole);
+  }
+
+  #refuseBody(status: number, reason: string): void {
+    this.#port.options.onRejected(status, reason);
+    if (this.#headSent) {
+      this.#abandon();
+      return;
+    }
+    const abandoned = this.#leave();
+    this.#unpause();
+    this.#open = false;
+    this.#response.cork(() => {
+      try {
+        this.#response.writeStatus(STATUS_LINES.get(status) as string).end('', true);
+      } catch {
+        this.#port.failed();
+      }
+    });
+    this.#port.closed(this);
+    abandoned();
+  }
+
+  // Reply
+
+  inform(): void {
+    // Not in this binding's power; an interim response is never required (RFC 9110 §15.2).
+  }
+
+  writeHead(status: number, headers: readonly string[]): void {
+    if (this.#done || this.#status !== 0) return;
+    this.#status = status;
+    this.#fields = responseFields(status, headers);
+    this.#bodyless = isBodyless(this.#isHead ? 'HEAD' : '', status) || announcesNothing(this.#fields);
+    this.#headHeld = true;
+    this.#enlist();
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#done || chunk.length === 0 || this.#bodyless) return true;
+    this.#collected.push(chunk);
+    this.#collectedBytes += chunk.length;
+    if (this.#collectedBytes >= COLLECT_BYTES) this.#send();
+    else this.#enlist();
+    if (!this.#blocked) return true;
+    this.#wantsDrain = true;
+    return false;
+  }
+
+  end(chunk?: Buffer | string): void {
+    if (this.#done) return;
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    if (bytes !== undefined && bytes.length > 0 && !this.#bodyless) {
+      this.#collected.push(bytes);
+      this.#collectedBytes += bytes.length;
+    }
+    this.#done = true;
+    this.#sink = null;
+    this.#held = [];
+    this.#ending = true;
+    this.#unpause();
+    this.#send();
+  }
+
+  abort(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#abandon();
+  }
+
+  /** Closes the connection; the exchange hears of it unless it has ended. */
+  #abandon(): void {
+    const abandoned = this.#leave();
+    if (this.#open) {
+      this.#open = false;
+      this.#response.close();
+      this.#port.closed(this);
+    }
+    abandoned();
+  }
+
+  /** Takes the exchange off this connection; the result tells it so. */
+  #leave(): () => void {
+    const sink = this.#sink;
+    const told = this.#done;
+    this.#done = true;
+    this.#sink = null;
+    this.#held = [];
+    this.#whole = null;
+    this.#collected = [];
+    this.#unsent = [];
+    this.#collectedBytes = 0;
+    this.#waitingBytes = 0;
+    return () => {
+      if (told) return;
+      sink?.onError(new Error('the client closed the connection before its request was complete'));
+      this.onAbort?.();
+    };
+  }
+
+  #onAborted(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#port.closed(this);
+    this.#leave()();
+  }
+
+  #enlist(): void {
+    if (this.#enlisted) return;
+    this.#enlisted = true;
+    this.#port.heads.add(this);
+  }
+
+  /**
+   * The turn is over: what was collected goes out. A head alone stays: the binding can't send one without a first piece of
+   * body (`sweep` finds one for event streams).
+   */
+  flushHead(): void {
+    this.#enlisted = false;
+    if (this.#collectedBytes > 0) this.#send();
+  }
+
+  #send(): void {
+    if (!this.#open) return;
+    corking = this;
+    failedInCork = false;
+    this.#response.cork(sendCorked);
+    corking = null;
+    // Not inside the cork: it ends with a write to the connection.
+    if (failedInCork) this.fail();
+    else if (this.#broken) this.#abandon();
+  }
+
+  /** Runs inside a cork. */
+  sendNow(): void {
+    const response = this.#response;
+    const bodyless = this.#bodyless;
+    if (this.#headHeld) {
+      this.#headHeld = false;
+      this.#headSent = true;
+      const whole = this.#ending && !bodyless;
+      this.#writeFields(whole, bodyless);
+      if (whole) {
+        // The only way to a reply that closes its connection, and the cheapest for one that doesn't.
+        const body = this.#joinCollected();
+        this.#finish();
+        response.end(body, this.#mustClose());
+        return;
+      }
+    }
+    if (bodyless) {
+      if (!this.#ending) return;
+      this.#finish();
+      response.endWithoutBody();
+      return;
+    }
+    if (this.#total === -1) this.#sendChunked();
+    else this.#sendCounted();
+  }
+
+  /** Whether the connection has to close behind a reply that is complete now. */
+  #mustClose(): boolean {
+    if (this.#close || this.#port.draining) return true;
+    return !this.#complete && (this.contentLength === -1 || this.contentLength - this.#received > DISCARD_BYTES);
+  }
+
+  #writeFields(whole: boolean, bodyless: boolean): void {
+    const response = this.#response;
+    let fields = this.#fields;
+    response.writeStatus(STATUS_LINES.get(this.#status) ?? `${this.#status} Unknown`);
+    for (let i = 0; i < fields.length; i += 2) {
+      if (isSendable(fields[i] as string, fields[i + 1] as string)) continue;
+      fields = sendableFields(fields);
+      break;
+    }
+    for (let i = 0; i < fields.length; i += 2) {
+      const name = fields[i] as string;
+      const value = fields[i + 1] as string;
+      // The binding writes its own.
+      if (name === 'date') continue;
+      if (name === 'content-length') {
+        if (bodyless) response.writeHeader(name, value);
+        else if (!whole) this.#total = Number(value);
+        continue;
+      }
+      response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
+    }
+    if (!whole && this.#mustClose()) {
+      this.#close = true;
+      response.writeHeader('connection', 'close');
+    }
+    this.#fields = [];
+  }
+
+  #joinCollected(): Buffer | string {
+    const collected = this.#collected;
+    const bytes = this.#collectedBytes;
+    this.#collected = [];
+    this.#collectedBytes = 0;
+    if (collected.length === 0) return '';
+    if (collected.length === 1) return collected[0] as Buffer;
+    if (bytes > joint.length) return Buffer.concat(collected, bytes);
+    let at = 0;
+    for (const piece of collected) at += piece.copy(joint, at);
+    return joint.subarray(0, bytes);
+  }
+
+  #sendChunked(): void {
+    const bytes = this.#collectedBytes;
+    if (bytes > 0 && !this.#response.write(this.#joinCollected())) this.#block(bytes);
+    if (!this.#ending) return;
+    this.#finish();
+    this.#response.end();
+  }
+
+  #sendCounted(): void {
+    if (this.#collectedBytes > 0) {
+      for (const piece of this.#collected) this.#unsent.push(piece);
+      this.#waitingBytes += this.#collectedBytes;
+      this.#collected = [];
+      this.#collectedBytes = 0;
+    }
+    if (this.#blocked) return;
+    const response = this.#response;
+    const unsent = this.#unsent;
+    while (unsent.length > 0) {
+      const piece = unsent[0] as Buffer;
+      const before = response.getWriteOffset();
+      if (before + piece.length > this.#total) {
+        // More than was announced: the client would take the rest for another reply.
+        this.#broken = true;
+        return;
+      }
+      // Complete, the response can't be touched any more.
+      if (before + piece.length === this.#total) this.#unpause();
+      const [taken, complete] = response.tryEnd(piece, this.#total);
+      if (complete) {
+        this.#waitingBytes = 0;
+        this.#unsent = [];
+        this.#completed();
+        return;
+      }
+      const sent = response.getWriteOffset() - before;
+      this.#waitingBytes -= sent;
+      if (!taken) {
+        unsent[0] = piece.subarray(sent);
+        this.#block(0);
+        return;
+      }
+      unsent.shift();
+    }
+    // Ended short of what was announced.
+    if (this.#ending) this.#broken = true;
+  }
+
+  /** The last byte of a counted reply was taken: the binding has completed it, whether or not `end` was called yet. */
+  #completed(): void {
+    if (this.#ending) {
+      this.#finish();
+      return;
+    }
+    this.#open = false;
+    this.#port.closed(this);
+  }
+
+  #finish(): void {
+    this.#open = false;
+    this.#port.closed(this);
+  }
+
+  #block(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#blocked = true;
+    this.#blockedSince = performance.now();
+    // Paused, the binding would never say that the socket is writable again.
+    this.#unpause();
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#response.onWritable(() => {
+      try {
+        this.#onWritable();
+      } catch {
+        this.fail();
+      }
+      return true;
+    });
+  }
+
+  #onWritable(): void {
+    if (!this.#open) return;
+    this.#blocked = false;
+    if (this.#total === -1) this.#waitingBytes = 0;
+    else this.#sendCounted();
+    if (this.#broken) {
+      this.#abandon();
+      return;
+    }
+    if (this.#blocked) return;
+    if (this.#wantsPause) this.pauseBody();
+    // Also when the last announced byte is out: the other side has still to say that this was the end.
+    if (this.#wantsDrain && !this.#done) {
+      this.#wantsDrain = false;
+      this.onDrain?.();
+    }
+  }
+
+  // Time-outs and ends that come from the port
+
+  sweep(now: number, limits: DriverLimits): void {
+    if (this.#headHeld) this.#sweepHead(now);
+    if (this.#blocked && now - this.#blockedSince > limits.sendIdleTimeoutMs) {
+      this.#abandon();
+      return;
+    }
+    if (
+      this.#complete ||
+      this.#paused ||
+      this.#done ||
+      this.#receivedMark !== this.#received ||
+      this.#receivedAt === 0
+    ) {
+      this.#receivedMark = this.#received;
+      this.#receivedAt = now;
+    } else if (now - this.#receivedAt > limits.bodyIdleTimeoutMs) {
+      this.#refuseBody(REFUSALS.bodyTimeout.status, REFUSALS.bodyTimeout.reason);
+    }
+  }
+
+  /** An event stream that has nothing to tell yet begins with a comment, so that its client sees the head. */
+  #sweepHead(now: number): void {
+    if (this.#heldSince === 0) this.#heldSince = now;
+    if (now - this.#heldSince < HELD_HEAD_MS || this.#bodyless || !isPlainEventStream(this.#fields)) return;
+    this.#collected.push(EMPTY_COMMENT);
+    this.#collectedBytes += EMPTY_COMMENT.length;
+    this.#send();
+  }
+
+  /** Closes the connection now. */
+  destroy(): void {
+    this.#abandon();
+  }
+
+  /** Something threw: nothing may escape into native code, which would end the process. */
+  fail(): void {
+    this.#port.failed();
+    try {
+      this.#abandon();
+    } catch {
+      this.#open = false;
+    }
+  }
+}
+
+function announcesNothing(fields: readonly string[]): boolean {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === 'content-length') return fields[i + 1] === '0';
+  return false;
+}
+
+function isPlainEventStream(fields: readonly string[]): boolean {
+  let events = false;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === 'content-encoding') return false;
+    if (fields[i] === 'content-type') events = (fields[i + 1] as string).startsWith('text/event-stream');
+  }
+  return events;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the ASCII range is what is meant
+const ASCII = /^[\x00-\x7f]*$/;
+
+function isAscii(text: string): boolean {
+  return ASCII.test(text);
+}
+
+/** 4 or 16 bytes as text; IPv4 mapped into IPv6 as plain IPv4. */
+export function formatAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  if (bytes.length !== 16) return '';
+  const mapped = bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
+  if (mapped) return plainAddress(`::ffff:${formatAddress(bytes.subarray(12))}`);
+  const groups: string[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((((bytes[i] as number) << 8) | (bytes[i + 1] as number)).toString(16));
+  // RFC 5952 §4.2: the longest run of two zero groups or more is left out.
+  const text = groups.join(':');
+  const runs = [...text.matchAll(/(?:^|(?<=:))0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
+  const run = runs[0];
+  if (run === undefined) return text;
+  const before = text.slice(0, run.index).replace(/:$/, '');
+  const after = text.slice(run.index + run[0].length).replace(/^:/, '');
+  return `${before}::${after}`;
+}
