@@ -33,7 +33,7 @@ interface Candidate<Target extends Routable> {
 
 type PathKind = { exact: string } | { prefix: string } | { regex: RE2JS; source: string };
 
-/** The selected route, and the prefix its path matched by ('' for the root prefix and for other kinds of match). */
+/** The selected route, and the prefix its path matched by ('/' for the root prefix, '' for other kinds of match). */
 export interface Selection<Target extends Routable> {
   readonly target: Target;
   readonly prefix: string;
@@ -131,7 +131,7 @@ class PathTable<Target extends Routable> {
       }
     }
     const root = firstOf(this.#prefix.get(''), exchange);
-    if (root !== null) return { target: root.target, prefix: '' };
+    if (root !== null) return { target: root.target, prefix: '/' };
     for (const candidate of this.#regex) {
       if ('regex' in candidate.path && candidate.path.regex.matches(path) && applies(candidate, exchange)) {
         return { target: candidate.target, prefix: '' };
