@@ -9,19 +9,18 @@ const STARTED = Math.floor(Date.now() / 1000);
 const STARTED_ISO = new Date(STARTED * 1000).toISOString();
 
 /**
- * Names a caller may ask for: public models by name; for a pattern the concrete names of the caller's key that match it, since a
- * pattern itself is no model.
+ * Names a caller may ask for: public models by name. A pattern is listed as it stands (agentgateway does so), but to a caller whose key
+ * is limited to some models as those of them that it matches.
  */
 export function listedModels(models: readonly LlmModel[], allowed: readonly string[] | null): string[] {
   const names = new Set<string>();
   for (const { name, visibility } of models) {
     if (visibility !== 'public') continue;
-    if (!name.includes('*')) {
-      if (isAllowed(allowed, name)) names.add(name);
-      continue;
+    if (allowed === null || (!name.includes('*') && isAllowed(allowed, name))) names.add(name);
+    else if (name.includes('*')) {
+      for (const concrete of allowed)
+        if (!concrete.includes('*') && matchesPattern(name, concrete)) names.add(concrete);
     }
-    for (const concrete of allowed ?? [])
-      if (!concrete.includes('*') && matchesPattern(name, concrete)) names.add(concrete);
   }
   return [...names];
 }
