@@ -4,12 +4,12 @@ import type { Catalogue } from '../resources/catalogue.ts';
 import { buildConfigSchema, type ConfigSchema } from '../resources/schema/index.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { Resource } from '../resources/types.ts';
+import { ConfigDocument } from './document.ts';
 import { ConfigError, type Fault, formatPath, type Notice, type Path } from './fault.ts';
 import { FileFields } from './files.ts';
 import { Lines } from './lines.ts';
 import { normalize } from './normalize/index.ts';
-import { parseYaml } from './parse-yaml.ts';
-import { type Position, Positions } from './positions.ts';
+import type { Position } from './positions.ts';
 import { type Environment, substitute } from './substitute.ts';
 import { type ValueFault, validate, valueAt } from './validate.ts';
 import { FileWatch, fingerprint } from './watch.ts';
@@ -109,12 +109,12 @@ export class ConfigSource {
     if (unset.length > 0) {
       refuse(unset.map(({ offset, message, hint }) => this.#fault(lines.at(offset), [], message, hint)));
     }
-    const { document, value, faults: broken } = parseYaml(expanded.text);
-    const positions = new Positions(document, expanded, lines);
-    if (broken.length > 0) {
-      refuse(broken.map(({ offset, message, hint }) => this.#fault(positions.atOffset(offset), [], message, hint)));
+    const document = new ConfigDocument(expanded, lines);
+    if (document.faults.length > 0) {
+      refuse(document.faults.map((fault) => this.#fault(fault, [], fault.message, fault.hint)));
     }
-    const place = ({ path, message, hint }: ValueFault) => this.#fault(positions.at(path), path, message, hint);
+    const { value } = document;
+    const place = ({ path, message, hint }: ValueFault) => this.#fault(document.at(path), path, message, hint);
     const missing = await this.#fileFields.read(value, dirname(this.path), files);
     const { data, faults: wrong } = validate(this.#schema, value);
     if (data === null || missing.length > 0) return refuse([...missing, ...wrong].map(place));
@@ -123,7 +123,7 @@ export class ConfigSource {
     const { resources, settings, faults, notes } = normalize(data, this.#catalogue, this.#env, written);
     if (faults.length > 0) refuse(faults.map(place));
     const notices = notes.map(({ path, message, protects }): Notice => {
-      return { path: formatPath(path), ...positions.at(path), message, protects };
+      return { path: formatPath(path), ...document.at(path), message, protects };
     });
     return { resources, settings, notices: notices.sort(byPlace), files: [...files.keys()] };
   }
@@ -145,7 +145,8 @@ export class ConfigSource {
   }
 
   #fault(position: Position, path: Path, message: string, hint?: string): Fault {
-    const fault: Fault = { file: this.#shown, ...position, path: formatPath(path), message };
+    const { line, column } = position;
+    const fault: Fault = { file: this.#shown, line, column, path: formatPath(path), message };
     return hint === undefined ? fault : { ...fault, hint };
   }
 }

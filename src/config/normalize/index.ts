@@ -118,7 +118,7 @@ function opensTunnels(frontend: PolicyMap): boolean {
 }
 
 function tlsDefaults(frontend: PolicyMap): TlsDefaults {
-  const tls = (frontend.tls ?? frontend.frontendTls ?? {}) as {
+  const tls = (frontend['frontend.tls'] ?? {}) as {
     alpn?: (string | number[])[] | null;
     minVersion?: string | null;
     maxVersion?: string | null;
