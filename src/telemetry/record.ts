@@ -95,14 +95,21 @@ export class Recorder {
   /** By route name; the few routes that share a name are told apart by their other names. */
   readonly #routes = new Map<string, RouteSeries[]>();
   readonly #modelNames = new Set<string>();
+  #ended = 0;
 
   constructor(metrics: Metrics, accessLog: AccessLog | null) {
     this.#metrics = metrics;
     this.#accessLog = accessLog;
   }
 
+  /** Exchanges accounted for so far. */
+  get ended(): number {
+    return this.#ended;
+  }
+
   /** To be called once an exchange, after its end (`exchange.endCause` is set). */
   end(exchange: Exchange): void {
+    this.#ended++;
     const route = this.#route(exchange.routed);
     const seconds = exchange.elapsedMs() / 1000;
     const ended = this.#outcome(route, exchange);

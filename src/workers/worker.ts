@@ -75,6 +75,8 @@ const plan: Plan = new Plan({
   cluster: (spec) => clusters.get(spec),
 });
 const pipeline = new Pipeline(plan, reply);
+/** Exchanges begun. */
+let served = 0;
 const binds = new Binds({
   plan,
   metrics,
@@ -83,7 +85,10 @@ const binds = new Binds({
   workers: boot.workers,
   index,
   chooseDriver,
-  serve: (exchange, bindKey) => pipeline.serve(exchange, bindKey),
+  serve: (exchange, bindKey) => {
+    served++;
+    pipeline.serve(exchange, bindKey);
+  },
 });
 const push = new MetricsPush(metrics, (deltas, transfer) => send({ type: 'metrics', metrics: deltas }, transfer), {
   collect: () => binds.collect(),
@@ -115,16 +120,29 @@ function applyNext(): void {
   applying = applying.then(apply).catch((error) => log.error('a snapshot could not be applied', { error }));
 }
 
+/** How long what was cut off at the deadline may take to end, ms. */
+const CUT_OFF_MS = 500;
+
 async function drain(deadlineMs: number): Promise<void> {
-  const deadline = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
-  await Promise.race([binds.drain(), deadline]);
+  await Promise.race([binds.drain().then(allEnded), sleep(deadlineMs)]);
   binds.close();
+  clusters.close();
+  // What was cut off ends with its connections, and is accounted for like everything else.
+  await Promise.race([allEnded(), sleep(CUT_OFF_MS)]);
   accessLog.flush();
   push.stop();
   send({ type: 'drained' });
-  clusters.close();
   mailbox?.close();
   parentPort?.close();
+}
+
+/** Resolves once every exchange that was begun has ended; one may outlive its connection, to be accounted for. */
+async function allEnded(): Promise<void> {
+  while (recorder.ended < served) await sleep(10);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 parentPort?.on('message', (message: ToWorker) => {
