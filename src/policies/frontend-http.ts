@@ -1,9 +1,12 @@
 import { z } from 'zod';
-import { duration, size, uint, uint32 } from '../resources/schema/common.ts';
+import { duration, parseDuration, parseSize, size, uint, uint32 } from '../resources/schema/common.ts';
+import type { PolicyMap } from '../resources/types.ts';
 import { definePolicy } from './definition.ts';
 
 export const frontendHttpSchema = z.strictObject({
-  maxBufferSize: size().default(2097152).describe('Most bytes of a body that is held.'),
+  maxBufferSize: size()
+    .optional()
+    .describe('Most bytes of a body that is held. Default: 2097152; on LLM routes 33554432.'),
   http1MaxHeaders: uint().nullish().describe('Most headers of an HTTP/1 request. Default: 100.'),
   http1IdleTimeout: duration().default('10m0s').describe('An idle HTTP/1 connection is closed after this time.'),
   http1HeaderCase: z
@@ -21,7 +24,27 @@ export const frontendHttpSchema = z.strictObject({
     .describe('A connection is closed after this time, once its request has ended.'),
 });
 
-export type FrontendHttp = z.output<typeof frontendHttpSchema>;
+type FrontendHttp = z.output<typeof frontendHttpSchema>;
+
+/** Executed by the drivers and by what holds bodies; the rest is accepted only. */
+const EXECUTED: ReadonlySet<string> = new Set(['maxBufferSize', 'http1MaxHeaders', 'http1IdleTimeout']);
+
+/** Limits in bytes and milliseconds; null = not said. */
+export interface FrontendHttpLimits {
+  readonly maxBufferBytes: number | null;
+  readonly maxHeaders: number | null;
+  readonly idleTimeoutMs: number | null;
+}
+
+/** Reads the limits from the frontend's policies. */
+export function frontendHttpLimits(policies: PolicyMap): FrontendHttpLimits {
+  const value = policies['frontend.http'] as FrontendHttp | undefined;
+  return {
+    maxBufferBytes: value?.maxBufferSize == null ? null : parseSize(value.maxBufferSize),
+    maxHeaders: value?.http1MaxHeaders ?? null,
+    idleTimeoutMs: value === undefined ? null : parseDuration(value.http1IdleTimeout),
+  };
+}
 
 /** HTTP with clients. The backend-level policy `http` is another one. */
 export const frontendHttp = definePolicy({
@@ -32,4 +55,10 @@ export const frontendHttp = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  inactiveParts: (value) => {
+    const given = Object.entries(value).filter(([, field]) => field != null && field !== 'lowercase');
+    return given.filter(([name]) => !EXECUTED.has(name)).map(([name]) => ({ path: [name], protects: false }));
+  },
+  // Data: see frontendHttpLimits.
+  compile: () => ({}),
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { duration } from '../resources/schema/common.ts';
+import { duration, parseDuration } from '../resources/schema/common.ts';
 import { tlsVersion } from '../resources/schema/gateway.ts';
+import type { PolicyMap } from '../resources/types.ts';
 import { definePolicy } from './definition.ts';
 
 const schema = z.strictObject({
@@ -24,4 +25,13 @@ export const frontendTls = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  inactiveParts: (value) => (value.keyExchangeGroups == null ? [] : [{ path: ['keyExchangeGroups'], protects: false }]),
+  // Data: the configuration merges it into each listener's own `tls`; the handshake's time-out is read by handshakeTimeoutMs.
+  compile: () => ({}),
 });
+
+/** Longest time for a TLS handshake, milliseconds; null = not said. */
+export function handshakeTimeoutMs(policies: PolicyMap): number | null {
+  const value = policies['frontend.tls'] as z.output<typeof schema> | undefined;
+  return value === undefined ? null : parseDuration(value.handshakeTimeout);
+}

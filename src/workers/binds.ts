@@ -1,5 +1,7 @@
 import type { Exchange } from '../exchange.ts';
-import type { Bind, Frontend, ServerTls } from '../resources/types.ts';
+import { frontendHttpLimits } from '../policies/frontend-http.ts';
+import { handshakeTimeoutMs } from '../policies/frontend-tls.ts';
+import type { Bind, Frontend, PolicyMap, ServerTls } from '../resources/types.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Driver, DriverLimits, Listening, ListenOptions } from './drivers/driver.ts';
@@ -140,17 +142,16 @@ export class Binds {
   }
 }
 
-/** Limits from frontendPolicies.http and .tls; defaults are agentgateway's where it has the setting. */
-function driverLimits(policies: Frontend['policies']): DriverLimits {
-  const http = (policies['frontend.http'] ?? {}) as { http1MaxHeaders?: number; http1IdleTimeout?: number };
-  const tls = (policies['frontend.tls'] ?? {}) as { handshakeTimeout?: number };
+/** Limits from frontendPolicies; defaults are agentgateway's where it has the setting. */
+function driverLimits(policies: PolicyMap): DriverLimits {
+  const http = frontendHttpLimits(policies);
   return {
     headTimeoutMs: 30_000,
     bodyIdleTimeoutMs: 60_000,
-    keepAliveTimeoutMs: http.http1IdleTimeout ?? 600_000,
+    keepAliveTimeoutMs: http.idleTimeoutMs ?? 600_000,
     maxHeaderBytes: 64 * 1024,
-    maxHeaderCount: http.http1MaxHeaders ?? 100,
-    handshakeTimeoutMs: tls.handshakeTimeout ?? 15_000,
+    maxHeaderCount: http.maxHeaders ?? 100,
+    handshakeTimeoutMs: handshakeTimeoutMs(policies) ?? 15_000,
     sendIdleTimeoutMs: 300_000,
   };
 }

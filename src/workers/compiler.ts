@@ -1,6 +1,7 @@
 import type { Adapter, AdapterServices, CompiledBackend, Replier } from '../adapters/adapter.ts';
 import { GatewayError } from '../errors/table.ts';
 import type { PolicyDefinition } from '../policies/definition.ts';
+import { frontendHttpLimits } from '../policies/frontend-http.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { PolicyLevel } from '../resources/catalogue.ts';
 import { backendKey } from '../resources/keys.ts';
@@ -199,7 +200,6 @@ export class Compiler {
     const resolved = this.#resolve(reference.target, scope);
     const policies = mergePolicies([resolved.policies, reference.policies]);
     const set = this.#policies(policies, 'backend', scope);
-    const http = this.#frontend()['frontend.http'] as { maxBufferSize?: number } | undefined;
     return {
       name: resolved.name,
       weight: reference.weight,
@@ -209,7 +209,7 @@ export class Compiler {
         dispatch: wrapDispatch(dispatch, set.wraps),
         hooks: backendHooks([own, set]),
         values: { ...own.values, ...policies },
-        maxBufferBytes: http?.maxBufferSize ?? null,
+        maxBufferBytes: frontendHttpLimits(this.#frontend()).maxBufferBytes,
         holdBody: own.holdBody || set.holdBody,
         reply: this.#services.reply,
       },

@@ -153,7 +153,7 @@ describe('configuration schema', () => {
     expect(routes).toEqual([
       { gateways: [], matches: [{ path: { pathPrefix: '/' } }], backends: [{ host: 'h:1', weight: 1 }] },
     ]);
-    expect(frontendPolicies).toMatchObject({ http: { http1IdleTimeout: '1m30s', maxBufferSize: 2097152 } });
+    expect(frontendPolicies).toMatchObject({ http: { http1IdleTimeout: '1m30s' } });
   });
 
   it('takes a new policy from the catalogue, at its levels only', () => {
