@@ -48,6 +48,11 @@ export class Binds {
     return [...this.#open.values()].map(({ listening }) => listening.port);
   }
 
+  /** True where a native driver serves: its thread must not be terminated, and no exception may escape it. */
+  get native(): boolean {
+    return [...this.#open.values()].some(({ listening }) => listening.driver === 'uws');
+  }
+
   /** Opens what is new, drains what is gone; returns what could not be opened, one line each. */
   async reconcile(): Promise<string[]> {
     const { plan, index } = this.#services;
