@@ -41,7 +41,9 @@ export class AiBackendServer implements CompiledBackend {
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
     const plan = this.#plans.of(context);
-    const route = plan.ai.routes?.routeOf(exchange.path) ?? routeByPath(exchange.path) ?? otherRoute(exchange);
+    let route = plan.ai.routes?.routeOf(exchange.path) ?? routeByPath(exchange.path) ?? otherRoute(exchange);
+    // Listing what was stored (GET /v1/chat/completions) asks no model.
+    if (isEditable(route) && exchange.method !== 'POST' && !exchange.downstream.hasBody) route = 'passthrough';
     const incoming = receive(exchange, context, route);
     if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
     if (isEditable(route)) return this.#serveJson(incoming, plan);

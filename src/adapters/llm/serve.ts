@@ -37,7 +37,7 @@ export interface Choice {
 
 /** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
 export function receive(exchange: Exchange, context: RouteContext, route: RouteType): Incoming {
-  const format = FORMATS.get(route as never);
+  const format = FORMATS.get(route);
   exchange.errorDialect = format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
   const facts: LlmFacts = {
     operation: format?.operation ?? operationOf(route),
@@ -64,7 +64,7 @@ function operationOf(route: RouteType): LlmOperation {
 
 /** True where the request's body names its model and the gateway may set members of it. */
 export function isEditable(route: RouteType): boolean {
-  return FORMATS.has(route as never) || route === 'rerank';
+  return FORMATS.has(route) || route === 'rerank';
 }
 
 /**
@@ -90,7 +90,7 @@ export async function holdRequest(incoming: Incoming, services: AdapterServices)
  */
 export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices): void {
   const { exchange, context, facts, route } = incoming;
-  const format: Format = FORMATS.get(route as never) ?? detect;
+  const format: Format = FORMATS.get(route) ?? detect;
   facts.clientModel = body.model;
   facts.streaming = body.streaming;
   const includeUsage = format.usageOnRequest && body.streaming && body.lacksUsageOption();

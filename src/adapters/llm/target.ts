@@ -7,7 +7,7 @@ import type { BackendHooks, UpstreamCall } from '../../upstream/call.ts';
 import type { Cluster, UpstreamTls } from '../../upstream/cluster.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
-import { type FormatName, isFormatName } from './formats/route-types.ts';
+import { isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
 import type { OpenProvider, ProviderDefinition } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
@@ -204,7 +204,7 @@ export class ProviderTarget {
     const { pathOverride, pathPrefix, hostOverride } = this.#provider;
     if (pathOverride !== '') return pathOverride;
     const { formats, basePath, keepsPathOnHostOverride } = this.provider;
-    const own = isFormatName(route) ? formats.get(route as FormatName) : undefined;
+    const own = isFormatName(route) ? formats.get(route) : undefined;
     if (own?.verbatim === true) return withQuery(own.path, exchange.query);
     if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride)
       return withQuery(exchange.path, exchange.query);

@@ -138,6 +138,13 @@ describe('where a request goes', () => {
 });
 
 describe('what is sent', () => {
+  it('is for a GET of an API no prompt at all', async () => {
+    const llm = llmBench({ providers: [[provider('openAI')]] });
+    await serve(llm, { url: `${CHAT}?limit=2`, method: 'GET' });
+    const { call } = llm.flights[0]!;
+    expect([call.method, call.path, call.body]).toEqual(['GET', `${CHAT}?limit=2`, null]);
+  });
+
   it('is, with policies, the body with just their members changed', async () => {
     const ai = {
       overrides: { temperature: 0.5, user: 'gateway' },

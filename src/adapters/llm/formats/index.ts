@@ -1,13 +1,13 @@
+import type { RouteType } from '../../../facts/llm.ts';
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/native.ts';
 import type { Format } from './format.ts';
 import { openaiChat } from './openai-chat/native.ts';
 import { openaiCompletions } from './openai-completions/native.ts';
 import { openaiEmbeddings } from './openai-embeddings/native.ts';
 import { openaiResponses } from './openai-responses/native.ts';
-import type { FormatName } from './route-types.ts';
 
 /** Formats whose requests and answers this version reads. One that is missing is only passed on. */
-export const FORMATS: ReadonlyMap<FormatName, Format> = new Map<FormatName, Format>([
+export const FORMATS: ReadonlyMap<RouteType, Format> = new Map<RouteType, Format>([
   ['completions', openaiChat],
   ['textCompletions', openaiCompletions],
   ['responses', openaiResponses],
