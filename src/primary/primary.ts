@@ -34,6 +34,8 @@ export interface PrimaryOptions {
   /** Takes access-log lines, and the operational log. */
   readonly stdout: LogSink;
   readonly stderr: LogSink;
+  /** Heap of one worker, MiB; without it a share of the machine's memory. */
+  readonly heapMiB?: number;
   exit(code: number): void;
 }
 
@@ -94,7 +96,7 @@ export class Primary {
     this.#supervisor = new Supervisor({
       entry: options.workerEntry,
       workers,
-      heapMiB: workerHeapMiB(workers, memoryLimitBytes(), getHeapStatistics().heap_size_limit),
+      heapMiB: options.heapMiB ?? workerHeapMiB(workers, memoryLimitBytes(), getHeapStatistics().heap_size_limit),
       log: this.log,
       boot: (index) => ({
         index,
@@ -139,6 +141,8 @@ export class Primary {
     this.#configuration.publishFirst();
     await this.#supervisor.start();
     this.#readiness.done('workers');
+    const ports = [...new Set(this.#supervisor.status().flatMap((worker) => worker.ports))];
+    this.log.info('serving', { version: this.#options.version, workers: this.#settings.workerThreads, ports });
     this.#configuration.follow();
   }
 
