@@ -129,9 +129,9 @@ export class Ports {
         protocol === 'HTTP' ? 'did you mean HTTPS?' : 'did you mean TLS?',
       );
     }
-    if (protocol === 'HBONE') {
-      this.#context.inactive([...path, 'protocol'], true);
-      inactive.push('protocol HBONE');
+    if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
+      this.#context.inactive([...path, 'protocol'], protocol === 'HBONE');
+      inactive.push(`protocol ${protocol}`);
     }
     if (port.bind.tunnelProtocol !== 'direct') inactive.push(`tunnelProtocol ${port.bind.tunnelProtocol}`);
     const resource: Listener = {

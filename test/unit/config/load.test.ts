@@ -81,6 +81,41 @@ binds:
   });
 });
 
+describe('TLS of listeners', () => {
+  it('takes its defaults from frontendPolicies', async () => {
+    const text = `
+frontendPolicies: {tls: {alpn: [http/1.1], minVersion: TLS_V1_3}}
+gateways: {web: {port: 443, tls: {cert: tls/cert.pem, key: tls/key.pem}}}
+`;
+    const { resources } = await load(text, { files: { 'tls/cert.pem': CERT, 'tls/key.pem': KEY } });
+    const listener = resources.find((one) => one.kind === 'listener');
+    expect(listener).toMatchObject({ protocol: 'HTTPS', tls: { alpn: ['http/1.1'], minVersion: 'TLSv1.3' } });
+  });
+
+  it('names what it is not served with', async () => {
+    const text = `
+binds:
+- port: 443
+  listeners:
+  - {name: spiffe, protocol: HTTPS, hostname: a, tls: {spiffe: {}}}
+  - {name: minted, protocol: HTTPS, hostname: b, tls: {mode: dynamicCa, cert: tls/cert.pem, key: tls/key.pem}}
+  - {name: raw, protocol: TLS, hostname: c}
+`;
+    const { resources, notices } = await load(text, { files: { 'tls/cert.pem': CERT, 'tls/key.pem': KEY } });
+    const listeners = resources.filter((one) => one.kind === 'listener');
+    expect(listeners.map(({ tls, inactive }) => [tls, inactive])).toEqual([
+      [null, ['tls.spiffe']],
+      [null, ['tls.mode dynamicCa']],
+      [null, ['protocol TLS']],
+    ]);
+    expect(notices.map(({ path, protects }) => [path, protects])).toEqual([
+      ['binds[0].listeners[0].tls.spiffe', true],
+      ['binds[0].listeners[1].tls.mode', true],
+      ['binds[0].listeners[2].protocol', false],
+    ]);
+  });
+});
+
 describe('YAML', () => {
   it('may be JSON', async () => {
     const { resources } = await load('{"backends": [{"name": "a", "host": "a:1"}]}');

@@ -119,7 +119,7 @@ const POLICIES: CatalogueEntry[] = [
   }),
   policy({ name: 'onClientAbort', levels: ['route', 'backend'], own: true, schema: z.enum(['drain', 'cancel']) }),
   policy({
-    name: 'frontendTls',
+    name: 'frontend.tls',
     yamlName: 'tls',
     levels: ['frontend'],
     schema: z.strictObject({ alpn: z.array(z.string()).nullish(), minVersion: z.string().nullish() }),
