@@ -110,6 +110,7 @@ async function apply(): Promise<void> {
     clusters.apply(changes);
   }
   const errors = await binds.reconcile();
+  guardNative();
   metrics.snapshotVersion.labels({ worker: String(index) }).set(reader.version);
   send({ type: 'applied', version: reader.version, ports: binds.ports, errors });
 }
@@ -129,11 +130,31 @@ async function drain(deadlineMs: number): Promise<void> {
   clusters.close();
   // What was cut off ends with its connections, and is accounted for like everything else.
   await Promise.race([allEnded(), sleep(CUT_OFF_MS)]);
+  leave();
+}
+
+/** Hands over what was counted and logged; the thread ends by itself once its loop is empty. */
+function leave(): void {
   accessLog.flush();
   push.stop();
   send({ type: 'drained' });
   mailbox?.close();
   parentPort?.close();
+}
+
+/**
+ * An exception nobody caught ends the thread, and the primary replaces it. Under the native driver a thread may not be ended
+ * so (uWebSockets.js 20.30 aborts the process then): it closes what it has and leaves by itself.
+ */
+let guarded = false;
+function guardNative(): void {
+  if (guarded || !binds.native) return;
+  guarded = true;
+  process.on('uncaughtException', (error) => {
+    log.error('an exception was not caught; the worker leaves', { error });
+    process.exitCode = 1;
+    void drain(0);
+  });
 }
 
 /** Resolves once every exchange that was begun has ended; one may outlive its connection, to be accounted for. */
