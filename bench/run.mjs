@@ -4,6 +4,7 @@
  * falls on all alike. What counts is CPU per request of the gateway's own processes and its ratio to the floors; throughput on
  * a small machine says as much about the load generator. See bench/README.md.
  */
+import { idleStreams } from './idle-streams.mjs';
 import { closedLoop, tool } from './lib/closed-loop.mjs';
 import { constantRate } from './lib/constant-rate.mjs';
 import { options, outDir } from './lib/options.mjs';
@@ -12,12 +13,14 @@ import { canMeasure, startMock, stopAll, usage } from './lib/processes.mjs';
 import { machine, writeSection } from './lib/report.mjs';
 import { SCENARIOS } from './lib/scenarios.mjs';
 import { closedLoopTables, constantRateTables, figures } from './lib/tables.mjs';
+import { micro } from './micro/run.mjs';
 import { peers as agentgateway } from './peers/agentgateway.mjs';
 import { peers as direct } from './peers/direct.mjs';
 import { peers as nginx } from './peers/nginx.mjs';
 import { peers as nodeFloor } from './peers/node-floor.mjs';
 import { peers as sluice } from './peers/sluice.mjs';
 import { peers as uwsFloor } from './peers/uws-floor.mjs';
+import { slowReader } from './slow-reader.mjs';
 
 const PEERS = [...direct, ...nodeFloor, ...uwsFloor, ...sluice, ...nginx, ...agentgateway];
 /** Enough for a short run that only shows that everything works. */
@@ -26,11 +29,20 @@ const WARM_UP_SECONDS = { first: 3, later: 1, smoke: 1 };
 const RATE_CONNECTIONS = 64;
 
 const chosen = options();
+/** Benches of their own, by the word that selects them. */
+const OTHERS = { micro, 'idle-streams': idleStreams, 'slow-reader': slowReader };
+const [word] = chosen.words;
+if (word !== undefined && word in OTHERS) {
+  await OTHERS[word](chosen);
+  process.exit();
+}
 const scenarios = SCENARIOS.filter(
   ({ name, group }) => chosen.words.length === 0 || chosen.words.includes(name) || chosen.words.includes(group),
 );
 if (scenarios.length === 0)
-  fail(`no scenario is called ${chosen.words.join(' ')}; there are ${SCENARIOS.map((s) => s.name).join(', ')}`);
+  fail(
+    `no scenario is called ${chosen.words.join(' ')}; there are ${[...SCENARIOS.map(({ name }) => name), ...Object.keys(OTHERS)].join(', ')}`,
+  );
 if (!canMeasure) fail('CPU and memory are read from /proc, which only Linux has');
 
 const mock = await startMock();

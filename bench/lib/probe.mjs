@@ -1,10 +1,14 @@
 import { request } from 'node:http';
 
 /** One request; resolves with {status, headers, body}. */
-export function ask(port, { method, path, body }, timeoutMs = 10_000) {
+export function ask(port, { method, path, body, host }, timeoutMs = 10_000) {
   return new Promise((resolve, reject) => {
-    const headers =
-      body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const headers = {};
+    if (host !== undefined) headers.host = host;
+    if (body !== null) {
+      headers['content-type'] = 'application/json';
+      headers['content-length'] = Buffer.byteLength(body);
+    }
     const call = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));

@@ -1,12 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { main } from '../lib/build.mjs';
 import { freePort, start, stop, waitForPort } from '../lib/processes.mjs';
 import { loadUws } from '../lib/uws.mjs';
 import { gatewayConfig } from './config.mjs';
-
-/** SLUICE_MAIN measures another build than the one in dist/. */
-const main = process.env.SLUICE_MAIN ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Sluice as built in dist/, with one driver and a number of workers. */
 function sluice(driver, workers) {
