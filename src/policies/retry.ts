@@ -20,7 +20,10 @@ const schema = z.strictObject({
 type Value = z.infer<typeof schema>;
 
 const DEFAULT_BACKOFF_MS = 25;
+/** The delay doubles no further than this, ms. */
 const MAX_BACKOFF_MS = 60_000;
+/** What a timer can hold, ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A Retry-After longer than this is the client's to wait for, where no deadline says otherwise. */
 const MAX_RETRY_AFTER_MS = 10_000;
 /** Bytes of a refused response that are read to keep its connection; past it the connection is closed. */
@@ -52,6 +55,10 @@ export const retry = definePolicy({
     (['precondition', 'condition'] as const)
       .filter((part) => value[part] !== undefined && value[part] !== null)
       .map((part) => ({ path: [part], protects: false })),
+  faults: (value) =>
+    value.backoff && parseDuration(value.backoff) > MAX_TIMER_MS
+      ? [{ path: ['backoff'], message: 'a delay is at most 24 days' }]
+      : [],
   compile(value): CompiledPolicy {
     // A precondition that can't be evaluated might be false: then one attempt is what it asks for.
     const unsure = value.precondition !== undefined && value.precondition !== null;
@@ -134,7 +141,7 @@ class RetriedFlight implements Flight {
   #again(retryAfter: number): boolean {
     const { attempts, backoffMs } = this.#rules;
     if (this.#ended || this.#made >= attempts) return false;
-    const backoff = Math.min(backoffMs * 2 ** Math.min(this.#made - 1, 16), MAX_BACKOFF_MS);
+    const backoff = Math.min(backoffMs * 2 ** Math.min(this.#made - 1, 16), Math.max(backoffMs, MAX_BACKOFF_MS));
     const delay = Math.max(backoff * (0.5 + Math.random() / 2), retryAfter);
     const { deadline } = this.call;
     if (deadline !== undefined ? performance.now() + delay >= deadline : retryAfter > MAX_RETRY_AFTER_MS) return false;

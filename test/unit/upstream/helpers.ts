@@ -190,7 +190,7 @@ export interface RawServer {
 
 export function rawServer(
   onConnection: (socket: Socket, index: number) => void,
-  listen: { host?: string; path?: string } = {},
+  listen: { host?: string; port?: number; path?: string } = {},
 ): Promise<RawServer> {
   const sockets = new Set<Socket>();
   let accepted = 0;
@@ -217,7 +217,7 @@ export function rawServer(
       });
     };
     if (listen.path !== undefined) server.listen(listen.path, ready);
-    else server.listen(0, listen.host ?? '127.0.0.1', ready);
+    else server.listen(listen.port ?? 0, listen.host ?? '127.0.0.1', ready);
   });
 }
 

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { backendAuth } from '../../../src/policies/backend-auth.ts';
+import type { UpstreamCall } from '../../../src/upstream/call.ts';
+import { callTo, fakeExchange } from '../upstream/helpers.ts';
+
+function apply(value: unknown, more: Partial<UpstreamCall> = {}, times = 1): UpstreamCall {
+  const policy = backendAuth.compile!(backendAuth.schema.parse(value), { key: 'b', level: 'backend' }, {} as never);
+  const call = callTo({} as never, more);
+  for (let i = 0; i < times; i++) policy.onUpstream?.(call, call.exchange);
+  return call;
+}
+
+const header = (name: string, prefix?: string) => ({ header: prefix === undefined ? { name } : { name, prefix } });
+
+describe('backendAuth key', () => {
+  it.each([
+    ['text', 'sk-1'],
+    ['an object', { value: 'sk-1' }],
+    ['an object without a place', { value: 'sk-1', location: null }],
+    ['text that ends in a line break', 'sk-1\n'],
+  ])('given as %s is a bearer token', (_name, key) => {
+    expect(apply({ key }).headers).toEqual(['authorization', 'Bearer sk-1']);
+  });
+
+  it("replaces the client's own, and stays one over several attempts", () => {
+    const call = apply(
+      { key: 'sk-1' },
+      { headers: ['authorization', 'Bearer mine', 'a', 'b', 'authorization', 'x'] },
+      3,
+    );
+    expect(call.headers).toEqual(['authorization', 'Bearer sk-1', 'a', 'b']);
+  });
+
+  it.each([
+    ['a header', header('X-Api-Key'), ['x-api-key', 'k&1'], '/p?a=1'],
+    ['a header with a prefix', header('authorization', 'Token '), ['authorization', 'Token k&1'], '/p?a=1'],
+    ['a query parameter', { queryParameter: { name: 'key' } }, [], '/p?a=1&key=k%261'],
+    ['a cookie', { cookie: { name: 'sid' } }, ['cookie', 'sid=k&1'], '/p?a=1'],
+  ])('is put into %s', (_name, location, headers, path) => {
+    const call = apply({ key: { value: 'k&1', location } }, { path: '/p?a=1' }, 2);
+    expect(call.headers).toEqual(headers);
+    expect(call.path).toBe(path);
+  });
+
+  it('replaces a parameter or cookie of its name and leaves the others', () => {
+    const query = apply(
+      { key: { value: 'k', location: { queryParameter: { name: 'key' } } } },
+      { path: '/p?k%65y=evil&b=2&key=x' },
+    );
+    expect(query.path).toBe('/p?b=2&key=k');
+    expect(apply({ key: { value: 'k', location: { queryParameter: { name: 'key' } } } }, { path: '/p' }).path).toBe(
+      '/p?key=k',
+    );
+    const cookie = apply(
+      { key: { value: 'k', location: { cookie: { name: 'sid' } } } },
+      { headers: ['cookie', 'a=1; sid=evil', 'x', 'y', 'cookie', 'b=2'] },
+    );
+    expect(cookie.headers).toEqual(['cookie', 'a=1; b=2; sid=k', 'x', 'y']);
+  });
+});
+
+describe('backendAuth credentials', () => {
+  it('are all put in place, alone or beside a key', () => {
+    const credentials = [
+      { location: header('dd-api-key'), key: 'one' },
+      { location: header('dd-application-key'), key: 'two' },
+    ];
+    expect(apply({ credentials }).headers).toEqual(['dd-api-key', 'one', 'dd-application-key', 'two']);
+    expect(apply({ key: { value: 'k' }, credentials: credentials.slice(0, 1) }).headers).toEqual([
+      'authorization',
+      'Bearer k',
+      'dd-api-key',
+      'one',
+    ]);
+  });
+});
+
+describe('backendAuth passthrough', () => {
+  const exchange = () => {
+    const made = fakeExchange(['authorization', 'Bearer client-token']);
+    made.credentialHeader = 'authorization';
+    return made;
+  };
+
+  it('gives back the credential that stopped here', () => {
+    expect(apply({ passthrough: {} }, { exchange: exchange() }).headers).toEqual([
+      'authorization',
+      'Bearer client-token',
+    ]);
+  });
+
+  it('puts the credential alone elsewhere', () => {
+    const call = apply({ passthrough: { location: header('x-token') } }, { exchange: exchange() });
+    expect(call.headers).toEqual(['x-token', 'client-token']);
+  });
+
+  it('changes nothing where nothing was taken', () => {
+    const call = apply(
+      { passthrough: {} },
+      { exchange: fakeExchange(['authorization', 'x']), headers: ['authorization', 'x'] },
+    );
+    expect(call.headers).toEqual(['authorization', 'x']);
+  });
+});
+
+describe('backendAuth kinds that are not executed', () => {
+  it.each([
+    ['copilot', 'copilot', []],
+    ['gcp', { gcp: {} }, ['gcp']],
+    ['gcp with an ID token', { gcp: { type: 'idToken', audience: 'a', credential: { file: 'x.json' } } }, ['gcp']],
+    ['aws', { aws: {} }, ['aws']],
+    [
+      'aws with a role',
+      { aws: { region: 'eu-west-1', assumeRole: { roleArn: 'arn', tags: [{ key: 'a', value: 'b' }] } } },
+      ['aws'],
+    ],
+    [
+      'azure',
+      { azure: { explicitConfig: { managedIdentity: { userAssignedIdentity: { clientId: 'x' } } } } },
+      ['azure'],
+    ],
+    ['jwtSign', { jwtSign: { signingKey: 'pem', claims: { iss: 'x' }, ttl: '60s' } }, ['jwtSign']],
+    [
+      'oauthTokenExchange',
+      { oauthTokenExchange: { host: 'idp.example:443', clientAuth: { clientId: 'a', clientSecret: 'b' } } },
+      ['oauthTokenExchange'],
+    ],
+    [
+      'crossAppAccess',
+      {
+        crossAppAccess: {
+          audience: 'a',
+          identityProvider: { host: 'idp.example:443', clientAuth: { method: 'clientSecretPost', clientId: 'a' } },
+          resourceAuthorizationServer: { host: 'as.example:443', clientAuth: { clientId: 'a', clientSecret: 'b' } },
+        },
+      },
+      ['crossAppAccess'],
+    ],
+  ] as const)('%s protects: the route answers 503', (_name, value, path) => {
+    const parsed = backendAuth.schema.parse(value);
+    expect(backendAuth.inactiveParts!(parsed)).toEqual([{ path: [...path], protects: true }]);
+    expect(apply(value).headers).toEqual([]);
+  });
+
+  it('leave no part inactive where all is executed', () => {
+    for (const value of [{ key: 'a' }, { passthrough: {} }, { credentials: [] }])
+      expect(backendAuth.inactiveParts!(backendAuth.schema.parse(value))).toEqual([]);
+  });
+});
+
+describe('backendAuth faults', () => {
+  it.each([{}, { key: 'a', passthrough: {} }, { key: { value: 'a', unknown: 1 } }, { aws: { region: 1 } }, 'other'])(
+    '%j',
+    (value) => {
+      expect(backendAuth.schema.safeParse(value).success).toBe(false);
+    },
+  );
+
+  it('an expression is no place to put a credential', () => {
+    const value = backendAuth.schema.parse({ key: { value: 'a', location: { expression: 'x' } } });
+    expect(backendAuth.faults!(value)).toHaveLength(1);
+  });
+
+  it('show no secret', () => {
+    const result = backendAuth.schema.safeParse({ key: { value: 'sk-secret', location: { header: {} } } });
+    expect(JSON.stringify(result.error)).not.toContain('sk-secret');
+  });
+});
