@@ -120,7 +120,7 @@ export class Compiler {
   hooks(policies: PolicyMap, scope: string): BackendHooks {
     const set = this.#policies(policies, 'backend', scope);
     const hooks = backendHooks([NO_SET, set]);
-    const refusal = refuseUnguarded(set.unguarded);
+    const refusal = refuseUnguarded(set.unguarded) ?? refuseAnswers(set);
     if (refusal === null) return hooks;
     const prepare = (): never => {
       throw new GatewayError(refusal.code, refusal.message);
@@ -203,6 +203,7 @@ export class Compiler {
     return {
       name: resolved.name,
       weight: reference.weight,
+      steps: set.steps,
       backend: resolved.backend,
       refusal: resolved.refusal ?? refuseUnguarded(set.unguarded),
       context: {
@@ -264,6 +265,16 @@ export class Compiler {
     const whole = { kind: 'service', hostname: name, namespace, port: 0 } as const;
     return mergePolicies([NO_POLICIES, ...this.#attached([whole, { ...whole, port }], 'route')]);
   }
+}
+
+/** Policies that answer or refuse by themselves have no place behind an adapter's own choice of where to send. */
+function refuseAnswers({ steps, values }: PolicySet): Refusal | null {
+  if (steps.length === 0) return null;
+  const names = Object.keys(values).join(', ');
+  return {
+    code: 'not_active',
+    message: `Of the policies ${names} of a provider one is not executed there by this version.`,
+  };
 }
 
 interface ResolvedBackend {

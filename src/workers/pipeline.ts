@@ -66,8 +66,13 @@ export class Pipeline {
     if (chosen === null) throw new GatewayError('invalid_backend');
     exchange.routed.backend = chosen.name;
     refuse(chosen.refusal);
-    if (chosen.backend === null) throw new GatewayError('invalid_backend');
-    const pending = chosen.backend.handle(exchange, chosen.context);
+    if (chosen.steps.length > 0) this.#run(exchange, chosen.steps, 0, () => this.#handle(exchange, chosen));
+    else this.#handle(exchange, chosen);
+  }
+
+  #handle(exchange: Exchange, { backend, context }: WeightedBackend): void {
+    if (backend === null) throw new GatewayError('invalid_backend');
+    const pending = backend.handle(exchange, context);
     if (pending instanceof Promise) pending.catch((error) => this.#fail(exchange, error));
   }
 

@@ -35,6 +35,8 @@ export interface RouteProgram extends ListenerProgram {
 export interface WeightedBackend {
   readonly name: string;
   readonly weight: number;
+  /** The backend's own policies, once it has been chosen. */
+  readonly steps: readonly Step[];
   readonly backend: CompiledBackend | null;
   /** Why this backend can't serve; null = it can. */
   readonly refusal: Refusal | null;

@@ -1,3 +1,4 @@
+import type { PolicyLevel } from '../../resources/catalogue.ts';
 import type { LocalTargetedPolicy } from '../../resources/schema/index.ts';
 import type { PolicyMap, TargetedPolicy } from '../../resources/types.ts';
 import type { Section } from '../section.ts';
@@ -31,16 +32,28 @@ function policiesOf(context: Context, section: Section<LocalTargetedPolicy>, pha
     const found = names.length === 0 ? 'none' : names.join(' and ');
     context.fault(section.at('policy'), `give exactly one policy, not ${found}`, 'write one entry a policy');
   }
+  const { level, where, hint } = place(section, phase);
   for (const name of names) {
-    if (phase === 'gateway' && context.catalogue.policies.get(name)?.levels.includes('gateway') !== true) {
-      context.fault(
-        section.at('policy', name),
-        `${name} cannot run before a route is chosen`,
-        'leave out phase: gateway',
-      );
+    if (context.catalogue.policies.get(name)?.levels.includes(level) !== true) {
+      context.fault(section.at('policy', name), `${name} cannot ${where}`, hint);
     }
   }
   return policies;
+}
+
+/** The level a policy is executed at where it is attached; one that has no such level would never run. */
+function place(
+  section: Section<LocalTargetedPolicy>,
+  phase: 'route' | 'gateway',
+): { level: PolicyLevel; where: string; hint: string } {
+  const { backend } = section.get('target');
+  if (backend !== undefined) {
+    return { level: 'backend', where: 'be attached to a backend', hint: 'attach it to the route or gateway' };
+  }
+  if (phase === 'gateway') {
+    return { level: 'gateway', where: 'run before a route is chosen', hint: 'leave out phase: gateway' };
+  }
+  return { level: 'route', where: 'be attached to a route', hint: 'attach it where it belongs' };
 }
 
 function targetOf(context: Context, section: Section<LocalTargetedPolicy>): TargetedPolicy['target'] | undefined {

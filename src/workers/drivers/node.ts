@@ -260,6 +260,8 @@ class NodePort implements Listening, PortState {
   }
 
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    // Bytes behind `connection: close`: the reply to what came before ends the connection.
+    if (error.code === 'HPE_CLOSED_CONNECTION') return;
     const connection = (socket as Tagged)[CONNECTION];
     const refusal = refusalOf(error);
     if (!(connection instanceof Http1Connection) || refusal === null) socket.destroy();
@@ -390,7 +392,6 @@ function refusalOf(error: NodeJS.ErrnoException): Refusal | null {
   if (code === 'HPE_INVALID_EOF_STATE') return null;
   if (code === 'HPE_UNEXPECTED_CONTENT_LENGTH' || code === 'HPE_INVALID_CONTENT_LENGTH') return REFUSALS.framing;
   if (code === 'HPE_INVALID_TRANSFER_ENCODING') return REFUSALS.framing;
-  if (code === 'HPE_INVALID_VERSION') return REFUSALS.version;
   return code.startsWith('HPE_') ? REFUSALS.syntax : null;
 }
 

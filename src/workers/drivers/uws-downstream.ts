@@ -123,6 +123,9 @@ export class UwsDownstream implements Downstream {
   #whole: Buffer | null = null;
   #received = 0;
   #complete: boolean;
+  readonly #chunked: boolean;
+  /** Nothing of the reply may go out: see `#settle`. */
+  #unsettled = false;
   #paused = false;
   #wantsPause = false;
   #receivedAt = 0;
@@ -132,7 +135,9 @@ export class UwsDownstream implements Downstream {
     this.#port = port;
     this.#response = response;
     this.#isHead = head.method === 'HEAD';
-    this.#close = head.close;
+    this.#chunked = head.chunked;
+    // Its chunk parser is too lax for what stands behind such a body to be trusted.
+    this.#close = head.close || head.chunked;
     this.hasBody = head.hasBody;
     this.contentLength = head.contentLength;
     this.#complete = !head.hasBody;
@@ -231,7 +236,10 @@ export class UwsDownstream implements Downstream {
   /** `borrowed` is only valid during this call. */
   #onData(borrowed: ArrayBuffer, last: boolean): void {
     this.#received += borrowed.byteLength;
-    if (last) this.#complete = true;
+    if (last) {
+      this.#complete = true;
+      if (this.#chunked && this.#open) this.#settle();
+    }
     if (this.#done) {
       if (this.#received > DISCARD_BYTES && this.#open) this.#abandon();
       return;
@@ -242,6 +250,18 @@ export class UwsDownstream implements Downstream {
       this.#sink = null;
       sink.onEnd([]);
     }
+  }
+
+  /**
+   * While a reply is due, the binding closes a connection on which another request follows. So behind a chunked body, whose
+   * end it may have seen where there was none, the reply waits for the rest of the packet to be parsed.
+   */
+  #settle(): void {
+    this.#unsettled = true;
+    setImmediate(() => {
+      this.#unsettled = false;
+      if (this.#ending || this.#collectedBytes > 0) this.#send();
+    });
   }
 
   #take(bytes: Uint8Array, last: boolean): void {
@@ -392,7 +412,7 @@ export class UwsDownstream implements Downstream {
   }
 
   #send(): void {
-    if (!this.#open) return;
+    if (!this.#open || this.#unsettled) return;
     corking = this;
     failedInCork = false;
     this.#response.cork(sendCorked);

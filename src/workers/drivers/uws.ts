@@ -191,18 +191,21 @@ class UwsPort implements Listening, UwsPortState {
     collected = [];
     request.forEach(collect);
     const fields = collected;
+    let bytes = method.length + path.length + (query?.length ?? 0);
     for (let i = 0; i < fields.length; i += 2) {
       if (NOT_FIELD_NAME.test(fields[i] as string) || fields[i] === '') return REFUSALS.fieldSyntax;
       const value = fields[i + 1] as string;
+      bytes += (fields[i] as string).length + value.length;
       if (NOT_PLAIN.test(value)) {
         // The binding reads values as UTF-8; the bytes are wanted. What was none can't be passed on as it was.
-        const bytes = Buffer.from(value, 'utf8').toString('latin1');
-        if (value.includes('\ufffd') || CONTROL.test(bytes)) return REFUSALS.fieldSyntax;
-        fields[i + 1] = bytes;
+        const text = Buffer.from(value, 'utf8').toString('latin1');
+        if (value.includes('\ufffd') || CONTROL.test(text)) return REFUSALS.fieldSyntax;
+        fields[i + 1] = text;
       }
       const last = value.charCodeAt(value.length - 1);
       if (last === 0x20 || last === 0x09) fields[i + 1] = (fields[i + 1] as string).replace(/[\t ]+$/, '');
     }
+    if (bytes > this.options.limits.maxHeaderBytes) return REFUSALS.headTooLarge;
     const target = query === undefined || query === '' ? path : `${path}?${query}`;
     return checkHttp1Head(method, target, 1, fields, 'http', this.options.limits.maxHeaderCount);
   }

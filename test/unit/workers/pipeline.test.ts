@@ -232,6 +232,17 @@ describe('order', () => {
     expect(marks(exchange)).toEqual(['first:yes']);
   });
 
+  it("runs the chosen backend's own policies last, answers included", async () => {
+    const target = { kind: 'host', host: 'h', port: 1 } as const;
+    const house = new House(
+      listener(),
+      route('a', { policies: { last: 'route' }, backends: [{ weight: 1, target, policies: { first: 'backend' } }] }),
+    );
+    expect(marks(await house.serve())).toEqual(['last:route', 'first:backend']);
+    house.publish(route('a', { backends: [{ weight: 1, target, policies: { answer: 302 } }] }));
+    expect((await house.serve()).downstream.status).toBe(302);
+  });
+
   it('lets the more specific place win', async () => {
     const target = { kind: 'route', name: 'a', namespace: 'default', ruleName: '' } as const;
     const house = new House(
