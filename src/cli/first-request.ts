@@ -133,7 +133,9 @@ function commandOf({ bind, listener, route, model, policies }: Candidate): strin
   const authority = tls && host !== '' ? host : local;
   const base = pathOf(route) ?? '/';
   const path = model === null ? base : modelPath(base, model.anthropic);
-  const query = (match?.query ?? []).flatMap(({ name, value }) => ('exact' in value ? [`${name}=${value.exact}`] : []));
+  const query = (match?.query ?? []).flatMap(({ name, value }) =>
+    'exact' in value ? [`${encodeURIComponent(name)}=${encodeURIComponent(value.exact)}`] : [],
+  );
   const url = `${tls ? 'https' : 'http'}://${authority}:${bind.port}${path}${query.length > 0 ? `?${query.join('&')}` : ''}`;
   parts.push(quote(url));
   if (!tls && host !== '') parts.push('-H', quote(`host: ${host}`));
