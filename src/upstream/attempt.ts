@@ -126,8 +126,9 @@ export class Attempt implements Flight, PoolHandler {
       }
     } catch (error) {
       this.#break(error);
+    } finally {
+      parsing--;
     }
-    parsing--;
     return true;
   }
 
@@ -141,9 +142,10 @@ export class Attempt implements Flight, PoolHandler {
       more = this.#sink.onData(chunk);
     } catch (error) {
       this.#break(error);
+    } finally {
+      parsing--;
+      this.#inData = false;
     }
-    parsing--;
-    this.#inData = false;
     if (more || this.#resumeAfterData) {
       this.#resumeAfterData = false;
       return true;
@@ -156,8 +158,13 @@ export class Attempt implements Flight, PoolHandler {
     if (this.#done) return;
     this.#settle();
     parsing++;
-    this.#sink.onEnd(responseTrailers(trailers));
-    parsing--;
+    try {
+      this.#sink.onEnd(responseTrailers(trailers));
+    } catch (error) {
+      this.#context.broken(error);
+    } finally {
+      parsing--;
+    }
   }
 
   onError(error: Error): void {
@@ -277,7 +284,7 @@ export class Attempt implements Flight, PoolHandler {
     const now = performance.now();
     const next = cluster.pick(tried, now);
     if (next === null || next === undefined || tried.includes(next.address)) return false;
-    this.#context.failed(cluster.name, endpoint.address, toGatewayError(error, false));
+    this.#context.failed(call, endpoint.address, toGatewayError(error, false));
     endpoint.end();
     this.#send(cluster, next, now);
     return true;
@@ -325,12 +332,20 @@ export class Attempt implements Flight, PoolHandler {
       : toGatewayError(error, connected);
     if (failure.status >= 500) {
       if (connected && this.#status === 0) this.#record('no_response', 0);
-      if (cluster !== null) this.#context.failed(cluster.name, endpoint?.address ?? '', failure);
+      if (cluster !== null) this.#context.failed(this.#call, endpoint?.address ?? '', failure);
     }
     this.#settle();
     if (bodyBroke) this.#hangUp();
-    if (this.#returned) this.#sink.onError(failure);
-    else process.nextTick(deliver, this.#sink, failure);
+    if (this.#returned) this.deliver(failure);
+    else process.nextTick(deliver, this, failure);
+  }
+
+  deliver(failure: GatewayError): void {
+    try {
+      this.#sink.onError(failure);
+    } catch (error) {
+      this.#context.broken(error);
+    }
   }
 
   #settle(): void {
@@ -350,8 +365,8 @@ function headTimedOut(attempt: Attempt): void {
   attempt.headTimeout();
 }
 
-function deliver(sink: ResponseSink, error: GatewayError): void {
-  sink.onError(error);
+function deliver(attempt: Attempt, failure: GatewayError): void {
+  attempt.deliver(failure);
 }
 
 /** Whether it was the client's half that failed: its body ended early or was not as long as declared. */

@@ -2,7 +2,7 @@ import type { GatewayError } from '../errors/table.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Attempt } from './attempt.ts';
-import type { Dispatch } from './call.ts';
+import type { Dispatch, UpstreamCall } from './call.ts';
 
 /** What every attempt of a worker shares. */
 export class AttemptContext {
@@ -14,10 +14,18 @@ export class AttemptContext {
     this.log = log;
   }
 
-  failed(backend: string, endpoint: string, error: GatewayError): void {
+  failed(call: UpstreamCall, endpoint: string, error: GatewayError): void {
+    const routed = call.auxiliary === true ? '' : call.exchange.routed.backend;
+    const backend = routed !== '' ? routed : call.cluster.spec.key;
     this.metrics.upstreamFailures.inc({ backend, code: error.code });
     const cause = error.cause instanceof Error ? error.cause.message : undefined;
     this.log.debug('upstream attempt failed', { backend, endpoint, code: error.code, cause });
+  }
+
+  /** A receiver threw where there is nobody left to tell: its request has ended, the connection and the others must not suffer. */
+  broken(error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.error('the receiver of an upstream response failed', { reason });
   }
 }
 

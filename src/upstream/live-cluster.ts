@@ -58,9 +58,9 @@ export class LiveCluster implements Cluster {
     const http = record(spec.policies.http);
     const tcp = record(spec.policies.tcp);
     const keepalives = record(tcp.keepalives);
-    this.headTimeoutMs = Math.ceil(milliseconds(http.requestTimeout, 0));
+    this.headTimeoutMs = timerMs(milliseconds(http.requestTimeout, 0), 0);
     this.bodyIdleTimeoutMs = BODY_IDLE_TIMEOUT_MS;
-    this.#connectTimeoutMs = milliseconds(tcp.connectTimeout, parts.services.settings.connectTimeoutMs);
+    this.#connectTimeoutMs = timerMs(milliseconds(tcp.connectTimeout, parts.services.settings.connectTimeoutMs), 1);
     this.#keepAliveMs = keepalives.enabled === false ? 0 : milliseconds(keepalives.time, TCP_KEEPALIVE_MS);
   }
 
@@ -150,7 +150,7 @@ export class LiveCluster implements Cluster {
       keepAliveMs: this.#keepAliveMs,
       guard: services.guard ?? null,
       maxConnections: settings.poolMaxSize,
-      idleTimeoutMs: settings.poolIdleTimeoutMs,
+      idleTimeoutMs: timerMs(settings.poolIdleTimeoutMs, 1),
       maxHeaderBytes: MAX_HEADER_BYTES,
       onOpened: (elapsedMs) => metrics.upstreamConnect.observe({ transport }, elapsedMs / 1000),
     });
@@ -182,6 +182,11 @@ function hostOf(spec: ClusterSpec, address: string): string {
   if (spec.target.kind === 'host') return spec.target.host;
   if (spec.target.kind === 'service') return spec.target.name;
   return address;
+}
+
+/** Whole milliseconds that a timer can hold: a longer one would fire at once. */
+function timerMs(ms: number, least: number): number {
+  return Math.min(Math.max(Math.ceil(ms), least), 2 ** 31 - 1);
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

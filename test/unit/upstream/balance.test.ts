@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EndpointTable } from '../../../src/state/shared/endpoint-table.ts';
 import { pick } from '../../../src/upstream/balance.ts';
@@ -212,7 +213,8 @@ describe('a cluster of several addresses', () => {
     addresses = ['127.0.0.2', '127.0.0.1', '127.0.0.3'];
     const to = cluster(from, hostSpec('api.example', port));
     for (let i = 0; i < 30; i++) {
-      const got = await send(from.dispatch, callTo(to, { method: 'POST', body: Buffer.from('x') }));
+      const body = i % 2 === 0 ? Buffer.from('x') : Readable.from([Buffer.from('x')], { objectMode: false });
+      const got = await send(from.dispatch, callTo(to, { method: 'POST', body, headers: ['content-length', '1'] }));
       expect(got.error).toBeNull();
       expect(got.body).toBe('127.0.0.1');
     }

@@ -247,6 +247,36 @@ describe('after the head', () => {
   });
 });
 
+describe('a receiver that throws at the end', () => {
+  it.each(['onEnd', 'onError'] as const)('in %s harms no other request', async (where) => {
+    const server = await serve((socket) =>
+      onRequests(socket, (head) => {
+        if (head.includes('/reset')) socket.resetAndDestroy();
+        else socket.write(OK);
+      }),
+    );
+    const to = cluster(from, hostSpec('127.0.0.1', server.port));
+    let thrown = 0;
+    const sink = new Collector();
+    sink[where] = () => {
+      thrown++;
+      throw new Error('broken sink');
+    };
+    from.dispatch(callTo(to, { path: where === 'onEnd' ? '/' : '/reset' }), sink);
+    await until(() => thrown === 1 && to.endpoints[0]!.active === 0);
+    // Responses can still be paused and resumed.
+    const body = 'x'.repeat(300_000);
+    const large = await answering(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    const slow = new Collector();
+    slow.accept = false;
+    const flight = from.dispatch(callTo(cluster(from, hostSpec('127.0.0.1', large.port))), slow);
+    await until(() => slow.chunks.length === 1);
+    slow.accept = true;
+    flight.resume();
+    expect((await slow.done).body.length).toBe(body.length);
+  });
+});
+
 describe('backpressure', () => {
   /** Sends without end until its socket is closed. */
   function endless(socket: Socket): void {
