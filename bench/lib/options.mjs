@@ -1,9 +1,13 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-export const outDir = fileURLToPath(new URL('../out/', import.meta.url));
+/** Configurations and logs of this run; they stay where it failed. Two runs at one time don't meet. */
+export const outDir = fileURLToPath(new URL(`../out/${process.pid}`, import.meta.url));
 mkdirSync(outDir, { recursive: true });
+process.on('exit', (code) => {
+  if (code === 0) rmSync(outDir, { recursive: true, force: true });
+});
 
 /**
  * `npm run bench -- [scenario or group …] [--rounds N] [--seconds S] [--connections 32,256] [--peers a,b] [--smoke] [--write]`

@@ -48,7 +48,7 @@ function answers(port) {
 
 const running = new Set();
 
-/** Starts a process whose output goes to `bench/out/<name>.log`. */
+/** Starts a process whose output goes to `<name>.log` in `outDir`. */
 export function start(name, command, args, { outDir, env = {} }) {
   const log = openSync(join(outDir, `${name}.log`), 'w');
   const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
