@@ -86,6 +86,7 @@ export class UwsDownstream implements Downstream {
   readonly #response: UwsResponse;
   readonly #isHead: boolean;
   #close: boolean;
+  readonly #closeAsked: boolean;
   /** The response object may be touched. */
   #open = true;
   /** The exchange's side has ended or broken off. */
@@ -136,6 +137,7 @@ export class UwsDownstream implements Downstream {
     this.#response = response;
     this.#isHead = head.method === 'HEAD';
     this.#chunked = head.chunked;
+    this.#closeAsked = head.close;
     // Its chunk parser is too lax for what stands behind such a body to be trusted.
     this.#close = head.close || head.chunked;
     this.hasBody = head.hasBody;
@@ -476,7 +478,8 @@ export class UwsDownstream implements Downstream {
       }
       response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
     }
-    if (!whole && this.#mustClose()) {
+    // Where the client asked for it the binding closes without saying so; else `end` says it.
+    if (whole ? this.#closeAsked : this.#mustClose()) {
       this.#close = true;
       response.writeHeader('connection', 'close');
     }
