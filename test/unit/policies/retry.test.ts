@@ -156,12 +156,18 @@ describe('retry', () => {
 
   it('is over with an abort, during an attempt and between two', async () => {
     for (const when of ['during', 'between'] as const) {
-      const { dispatch, calls, aborted } = scripted(503, 200);
+      let answered = false;
+      const { dispatch, calls, aborted } = scripted((sink) => {
+        sink.onHead(503, []);
+        sink.onEnd([]);
+        answered = true;
+      }, 200);
       const sink = new Collector();
-      const flight = wrap({ attempts: 2, codes: [503], backoff: '20ms' }, dispatch)(call(), sink);
-      if (when === 'between') await new Promise((resolve) => setTimeout(resolve, 2));
+      const backoff = when === 'during' ? '1ms' : '1h';
+      const flight = wrap({ attempts: 2, codes: [503], backoff }, dispatch)(call(), sink);
+      if (when === 'between') await until(() => answered);
       flight.abort();
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await new Promise((resolve) => setTimeout(resolve, 20));
       expect(calls).toHaveLength(1);
       expect(aborted).toEqual([0]);
       expect(sink.heads).toBe(0);
