@@ -12,18 +12,17 @@ import { welcome } from './welcome.ts';
 const INLINE_NAME = '-c';
 
 /**
- * `sluice -f <file>` or `-c <yaml>`: serves until told to end. Resolves once the gateway serves; the exit code is set by whatever ends the
- * process (0 after a drain, 1 where it can't start).
+ * `sluice -f <file>` or `-c <yaml>`: serves until told to end. Resolves once the gateway serves; the exit code is set by
+ * whatever ends the process (0 after a drain, 1 where it can't start).
  */
 export async function run(from: { file: string } | { inline: string }): Promise<void> {
   const catalogue = buildCatalogue();
   const name = 'file' in from ? from.file : INLINE_NAME;
   const config = new ConfigSource(name, catalogue, 'file' in from ? {} : { text: from.inline });
   const source: Source = { name, load: () => config.load(), watch: (onChange) => config.watch(onChange) };
-  let primary: Primary | null = null;
   try {
     const loaded = await source.load();
-    primary = new Primary({
+    const primary = new Primary({
       source,
       catalogue,
       loaded,
@@ -31,13 +30,13 @@ export async function run(from: { file: string } | { inline: string }): Promise<
       workerEntry: new URL('../workers/worker.js', import.meta.url),
       stdout: process.stdout,
       stderr: process.stderr,
-      exit: (code) => process.exit(code),
+      exit: () => process.exit(0),
+      abandon: die,
     });
-    const running = primary;
-    process.on('SIGTERM', () => running.shutdown());
-    process.on('SIGINT', () => running.shutdown());
-    process.on('SIGHUP', () => running.reload());
-    await running.start();
+    process.on('SIGTERM', () => primary.shutdown());
+    process.on('SIGINT', () => primary.shutdown());
+    process.on('SIGHUP', () => primary.reload());
+    await primary.start();
     const { resources, settings, notices } = loaded;
     const text = welcome(
       {
@@ -45,17 +44,27 @@ export async function run(from: { file: string } | { inline: string }): Promise<
         source: name,
         workers: settings.workerThreads,
         resources,
-        addresses: running.addresses,
+        addresses: primary.addresses,
         notices: notices.map((notice) => formatNotice(name, notice)),
       },
       settings.logFormat === 'text' && process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     );
     // A reader of JSON lines on stdout gets nothing else there.
-    if (settings.logFormat === 'text') running.print(text);
+    if (settings.logFormat === 'text') primary.print(text);
     else process.stderr.write(text);
   } catch (error) {
-    await primary?.flush();
     const lines = error instanceof StartError ? [error.message] : refusalLines(error);
     process.stderr.write(lines.map((line) => `${line}\n`).join(''), () => process.exit(1));
   }
+}
+
+/**
+ * Ends the process by the signal that would have ended it without us. Exiting would end the worker threads first, and a
+ * thread that runs the native driver can't be ended from outside: the process would abort.
+ */
+function die(): void {
+  process.removeAllListeners('SIGTERM');
+  process.kill(process.pid, 'SIGTERM');
+  // The first process of a container is not ended by a signal it does not handle.
+  process.exit(143);
 }

@@ -76,7 +76,7 @@ export class Configuration {
   /** Reads the source again although nothing seems to have changed. */
   reload(): void {
     this.#enqueue(async () => {
-      if (this.#closed) return;
+      if (this.#closed || this.#unwatch === null) return;
       try {
         await this.#change(await this.#source.load());
       } catch (error) {

@@ -6,7 +6,10 @@ export interface DrainSteps {
   drain(deadlineMs: number): Promise<boolean>;
   /** Closes the gateway's own servers and writes what the log still holds. */
   finish(): Promise<void>;
-  exit(code: number): void;
+  /** Ends the process; every worker has left. */
+  exit(): void;
+  /** Ends the process although workers are still there, without waiting for anything. */
+  abandon(): void;
 }
 
 export interface DrainTimes {
@@ -35,18 +38,19 @@ export class Drain {
     return this.#begun;
   }
 
-  /** Begins the end, or, when begun already, ends now with exit code 1. */
+  /** Begins the end, or, when begun already, ends now. */
   async end(): Promise<void> {
     if (this.#begun) {
-      this.#steps.exit(1);
+      this.#steps.abandon();
       return;
     }
     this.#begun = true;
     this.#steps.notReady();
     if (this.#times.minTerminationMs > 0) await sleep(this.#times.minTerminationMs);
-    await this.#steps.drain(Math.max(0, this.#times.terminationMs - this.#times.minTerminationMs));
+    const left = await this.#steps.drain(Math.max(0, this.#times.terminationMs - this.#times.minTerminationMs));
     await this.#steps.finish();
-    this.#steps.exit(0);
+    if (left) this.#steps.exit();
+    else this.#steps.abandon();
   }
 }
 

@@ -36,7 +36,10 @@ export interface PrimaryOptions {
   readonly stderr: LogSink;
   /** Heap of one worker, MiB; without it a share of the machine's memory. */
   readonly heapMiB?: number;
-  exit(code: number): void;
+  /** Ends the process; every worker has left. */
+  exit(): void;
+  /** Ends the process although workers are still there, without tearing anything down. */
+  abandon(): void;
 }
 
 /** The servers of the gateway's own, apart from the ports it serves. */
@@ -67,6 +70,7 @@ export class Primary {
   readonly #mailboxes = new MailboxHub();
   readonly #drain: Drain;
   readonly #servers: LocalServer[] = [];
+  #started = false;
   readonly #configuration: Configuration;
   readonly #addresses: Record<OwnServer, string | null> = { admin: null, stats: null, readiness: null };
 
@@ -118,8 +122,12 @@ export class Primary {
           this.log.info('shutting down: finishing what is under way');
         },
         drain: (deadlineMs) => this.#leave(deadlineMs),
-        finish: () => this.#finish(),
-        exit: options.exit,
+        finish: () => {
+          this.log.info('stopped');
+          return this.#finish();
+        },
+        exit: () => options.exit(),
+        abandon: () => options.abandon(),
       },
       {
         minTerminationMs: this.#settings.connectionMinTerminationDeadlineMs,
@@ -128,22 +136,26 @@ export class Primary {
     );
   }
 
-  /**
-   * Starts everything and resolves once workers serve. Throws StartError where the gateway can't start; nothing listens
-   * then, but the caller has to end the process.
-   */
+  /** Starts everything and resolves once workers serve. Throws StartError where the gateway can't start; nothing is left then. */
   async start(): Promise<void> {
-    this.#readiness.await('workers');
-    await this.#configuration.checkPorts();
-    await this.#serveOwn();
-    collectDefaultMetrics({ register: this.#processRegistry });
-    this.#metrics.buildInfo.set({ tag: this.#options.version, node: process.version }, 1);
-    this.#configuration.publishFirst();
-    await this.#supervisor.start();
+    try {
+      this.#readiness.await('workers');
+      await this.#configuration.checkPorts();
+      await this.#serveOwn();
+      collectDefaultMetrics({ register: this.#processRegistry });
+      this.#metrics.buildInfo.set({ tag: this.#options.version, node: process.version }, 1);
+      this.#configuration.publishFirst();
+      await this.#supervisor.start();
+    } catch (error) {
+      await this.#supervisor.drain(0, LEAVE_GRACE_MS);
+      await this.#finish();
+      throw error;
+    }
     this.#readiness.done('workers');
     const ports = [...new Set(this.#supervisor.status().flatMap((worker) => worker.ports))];
     this.log.info('serving', { version: this.#options.version, workers: this.#settings.workerThreads, ports });
     this.#configuration.follow();
+    this.#started = true;
   }
 
   /** URLs of the gateway's own servers; null where one is off. */
@@ -151,11 +163,15 @@ export class Primary {
     return this.#addresses;
   }
 
-  /** Drains and ends the process; called again, ends it at once. */
+  /** Drains and ends the process; called again, or before anything is served, ends it at once. */
   shutdown(): void {
+    if (!this.#started) {
+      this.#options.abandon();
+      return;
+    }
     this.#drain.end().catch((error: unknown) => {
       this.log.error('the shutdown failed', { error });
-      this.#options.exit(1);
+      this.#options.abandon();
     });
   }
 
@@ -167,11 +183,6 @@ export class Primary {
   /** Writes to the access log's stream, in turn with it. */
   print(text: string): void {
     this.#accessLog.write(text);
-  }
-
-  /** Resolves when what both logs hold is written, or their readers have had their time. */
-  async flush(): Promise<void> {
-    await Promise.all([this.#accessLog.flush(LOG_FLUSH_MS), this.#operationalLog.flush(LOG_FLUSH_MS)]);
   }
 
   #live(index: number): WorkerLife {
@@ -298,8 +309,7 @@ export class Primary {
   async #finish(): Promise<void> {
     for (const server of this.#servers) server.close();
     this.#mailboxes.close();
-    this.log.info('stopped');
-    await this.flush();
+    await Promise.all([this.#accessLog.flush(LOG_FLUSH_MS), this.#operationalLog.flush(LOG_FLUSH_MS)]);
   }
 }
 

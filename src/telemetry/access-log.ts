@@ -1,4 +1,4 @@
-import type { Exchange } from '../exchange.ts';
+import type { Downstream, Exchange } from '../exchange.ts';
 import { inputTokens, type LlmFacts, outputTokens } from '../facts/llm.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
@@ -95,7 +95,8 @@ function textLine(exchange: Exchange): string {
   if (routed.route !== '') line += ` route=${textValue(routed.route)}`;
   if (routed.routeRule !== '') line += ` route_rule=${textValue(routed.routeRule)}`;
   if (routed.endpoint !== '') line += ` endpoint=${textValue(routed.endpoint)}`;
-  line += ` src.addr=${address(downstream.remoteAddress, downstream.remotePort)} http.method=${textValue(exchange.method)}`;
+  if (downstream.remoteAddress !== '') line += ` src.addr=${address(downstream)}`;
+  line += ` http.method=${textValue(exchange.method)}`;
   line += ` http.host=${textValue(exchange.host)} http.path=${textValue(exchange.originalPath)}`;
   line += ` http.version=HTTP/${downstream.httpVersion} http.status=${exchange.status}`;
   if (downstream.tls !== null && downstream.tls.sni !== '') line += ` tls.sni=${textValue(downstream.tls.sni)}`;
@@ -138,7 +139,8 @@ function jsonLine(exchange: Exchange): string {
   if (routed.route !== '') line += `,"route":${jsonString(routed.route)}`;
   if (routed.routeRule !== '') line += `,"route_rule":${jsonString(routed.routeRule)}`;
   if (routed.endpoint !== '') line += `,"endpoint":${jsonString(routed.endpoint)}`;
-  line += `,"src.addr":"${address(downstream.remoteAddress, downstream.remotePort)}","http.method":${jsonString(exchange.method)}`;
+  if (downstream.remoteAddress !== '') line += `,"src.addr":"${address(downstream)}"`;
+  line += `,"http.method":${jsonString(exchange.method)}`;
   line += `,"http.host":${jsonString(exchange.host)},"http.path":${jsonString(exchange.originalPath)}`;
   line += `,"http.version":"HTTP/${downstream.httpVersion}","http.status":${exchange.status}`;
   if (downstream.tls !== null && downstream.tls.sni !== '') line += `,"tls.sni":${jsonString(downstream.tls.sni)}`;
@@ -172,8 +174,9 @@ function jsonLlm(llm: LlmFacts): string {
   return line;
 }
 
-/** `ip:port`, IPv6 in brackets. Both come from the socket, never from the client's bytes. */
-function address(ip: string, port: number): string {
+/** `ip:port`, IPv6 in brackets; `ip` where the driver knows no port. Both come from the socket, never from the client's bytes. */
+function address({ remoteAddress: ip, remotePort: port }: Downstream): string {
+  if (port === 0) return ip;
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 

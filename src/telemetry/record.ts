@@ -95,21 +95,28 @@ export class Recorder {
   /** By route name; the few routes that share a name are told apart by their other names. */
   readonly #routes = new Map<string, RouteSeries[]>();
   readonly #modelNames = new Set<string>();
-  #ended = 0;
+  #open = 0;
 
   constructor(metrics: Metrics, accessLog: AccessLog | null) {
     this.#metrics = metrics;
     this.#accessLog = accessLog;
   }
 
-  /** Exchanges accounted for so far. */
-  get ended(): number {
-    return this.#ended;
+  /** Exchanges that have begun and not ended; one may outlive its connection, to be accounted for. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** To be called once an exchange, before anything else. */
+  begin(exchange: Exchange): void {
+    this.#open++;
+    // A driver may know the address only while the connection is there; asked for once, it stays known.
+    if (this.#accessLog !== null) void exchange.downstream.remoteAddress;
   }
 
   /** To be called once an exchange, after its end (`exchange.endCause` is set). */
   end(exchange: Exchange): void {
-    this.#ended++;
+    this.#open--;
     const route = this.#route(exchange.routed);
     const seconds = exchange.elapsedMs() / 1000;
     const ended = this.#outcome(route, exchange);

@@ -75,8 +75,6 @@ const plan: Plan = new Plan({
   cluster: (spec) => clusters.get(spec),
 });
 const pipeline = new Pipeline(plan, reply);
-/** Exchanges begun. */
-let served = 0;
 const binds = new Binds({
   plan,
   metrics,
@@ -86,7 +84,7 @@ const binds = new Binds({
   index,
   chooseDriver,
   serve: (exchange, bindKey) => {
-    served++;
+    recorder.begin(exchange);
     pipeline.serve(exchange, bindKey);
   },
 });
@@ -159,7 +157,7 @@ function guardNative(): void {
 
 /** Resolves once every exchange that was begun has ended; one may outlive its connection, to be accounted for. */
 async function allEnded(): Promise<void> {
-  while (recorder.ended < served) await sleep(10);
+  while (recorder.open > 0) await sleep(10);
 }
 
 function sleep(ms: number): Promise<void> {

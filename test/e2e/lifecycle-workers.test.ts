@@ -57,6 +57,7 @@ binds:
           }),
           heapMiB: 96,
           exit,
+          abandon: exit,
         }),
       { stats, admin },
     );

@@ -186,7 +186,7 @@ describe('life of a gateway', () => {
     gateway.signal('SIGTERM');
     await until(() => gateway.stderr.includes('shutting down'));
     gateway.signal('SIGTERM');
-    expect(await gateway.exited).toBe(1);
+    expect(await gateway.exited).toBe('SIGTERM');
     await broken;
   });
 });

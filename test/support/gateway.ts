@@ -50,7 +50,8 @@ export class Gateway {
   readonly ports: OwnPorts;
   stdout = '';
   stderr = '';
-  readonly exited: Promise<number | null>;
+  /** Resolves to the exit code, or to the signal that ended the process. */
+  readonly exited: Promise<number | NodeJS.Signals | null>;
   readonly #child: ChildProcess;
 
   private constructor(directory: string, file: string, ports: OwnPorts, env: NodeJS.ProcessEnv) {
@@ -64,7 +65,7 @@ export class Gateway {
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       this.stderr += chunk;
     });
-    this.exited = new Promise((resolve) => this.#child.on('close', resolve));
+    this.exited = new Promise((resolve) => this.#child.on('close', (code, signal) => resolve(code ?? signal)));
   }
 
   /** Starts without waiting for anything. `yaml` gets the ports of the gateway's own servers. */
@@ -127,7 +128,7 @@ export class Gateway {
   }
 
   /** Ends the gateway, if it has not ended, and removes its files. */
-  async stop(): Promise<number | null> {
+  async stop(): Promise<number | NodeJS.Signals | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       this.#child.kill('SIGTERM');
       const hard = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);

@@ -14,25 +14,32 @@ describe('drain', () => {
         finish: async () => {
           steps.push('finish');
         },
-        exit: (code) => steps.push(`exit ${code}`),
+        exit: () => steps.push('exit'),
+        abandon: () => steps.push('abandon'),
       },
       times,
     );
     return { drain: made, steps };
   }
 
-  it('goes not ready, waits the minimum, drains for what is left of the deadline, and ends with 0', async () => {
+  it('goes not ready, waits the minimum, drains for what is left of the deadline, and ends', async () => {
     const { drain: made, steps } = drain({ minTerminationMs: 20, terminationMs: 5000 }, Promise.resolve(true));
     const ended = made.end();
     expect(steps).toEqual(['not ready']);
     await ended;
-    expect(steps).toEqual(['not ready', 'drain within 4980', 'finish', 'exit 0']);
+    expect(steps).toEqual(['not ready', 'drain within 4980', 'finish', 'exit']);
+  });
+
+  it('ends without those that have not left in time', async () => {
+    const { drain: made, steps } = drain({ minTerminationMs: 0, terminationMs: 10 }, Promise.resolve(false));
+    await made.end();
+    expect(steps).toEqual(['not ready', 'drain within 10', 'finish', 'abandon']);
   });
 
   it('ends at once when asked a second time', async () => {
     const { drain: made, steps } = drain({ minTerminationMs: 0, terminationMs: 5000 }, new Promise(() => {}));
     void made.end();
     await made.end();
-    expect(steps).toEqual(['not ready', 'drain within 5000', 'exit 1']);
+    expect(steps).toEqual(['not ready', 'drain within 5000', 'abandon']);
   });
 });

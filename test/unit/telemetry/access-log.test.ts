@@ -96,6 +96,11 @@ describe('access log', () => {
     expect(lines('text', endedExchange({ remoteAddress: '2001:db8::1' }))).toContain('src.addr=[2001:db8::1]:40000');
   });
 
+  it('leaves out what the driver does not know of the client', () => {
+    expect(lines('text', endedExchange({ remotePort: 0 }))).toContain(' src.addr=192.0.2.7 http.method');
+    expect(lines('json', endedExchange({ remoteAddress: '' }))).not.toContain('src.addr');
+  });
+
   it.each([
     ['newline', '/a\nlevel=error'],
     ['quote and backslash', '/a"\\ b'],

@@ -34,10 +34,15 @@ export function endedExchange(given: {
   cause?: EndCause;
   llm?: Partial<LlmFacts>;
   remoteAddress?: string;
+  remotePort?: number;
 }): Exchange {
   const host = given.host ?? 'api.example.com';
   const exchange = new Exchange(
-    { ...downstream, remoteAddress: given.remoteAddress ?? downstream.remoteAddress },
+    {
+      ...downstream,
+      remoteAddress: given.remoteAddress ?? downstream.remoteAddress,
+      remotePort: given.remotePort ?? downstream.remotePort,
+    },
     {
       method: given.method ?? 'GET',
       path: given.path ?? '/v1/chat/completions',

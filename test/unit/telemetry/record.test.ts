@@ -37,6 +37,17 @@ describe('recorder', () => {
     expect(await samples(metrics.responseBytes)).toEqual([{ labels: where, value: 300 }]);
   });
 
+  it('knows how many exchanges have begun and not ended', () => {
+    const recorder = new Recorder(new Metrics(), null);
+    const [first, second] = [endedExchange({}), endedExchange({})];
+    recorder.begin(first);
+    recorder.begin(second);
+    recorder.end(second);
+    expect(recorder.open).toBe(1);
+    recorder.end(first);
+    expect(recorder.open).toBe(0);
+  });
+
   it('tells routes of the same name on two listeners apart', async () => {
     const metrics = new Metrics();
     const recorder = new Recorder(metrics, null);
