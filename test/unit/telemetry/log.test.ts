@@ -17,7 +17,7 @@ describe('operational log', () => {
     const records: LogRecord[] = [];
     const log = new LevelLogger('info', (record) => records.push(record));
     const circular: Record<string, unknown> = {};
-    circular['self'] = circular;
+    circular.self = circular;
     log.info('x', { error: new Error('outer', { cause: new Error('inner') }), circular, gone: undefined, port: 80 });
     expect(structuredClone(records[0]?.fields)).toEqual({
       error: 'outer: inner',

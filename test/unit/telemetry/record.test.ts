@@ -70,7 +70,7 @@ describe('recorder', () => {
       }),
     );
     const sums = (await samples(metrics.tokenUsage)).filter(({ metricName }) => metricName?.endsWith('_sum'));
-    expect(sums.map(({ labels, value }) => [(labels as Record<string, string>)['gen_ai_token_type'], value])).toEqual([
+    expect(sums.map(({ labels, value }) => [(labels as Record<string, string>).gen_ai_token_type, value])).toEqual([
       ['input', 10],
       ['input_cache_read', 4],
       ['input_cache_write', 3],
@@ -123,9 +123,7 @@ describe('recorder', () => {
     );
     expect([...methods]).toEqual(['other']);
     const models = new Set(
-      (await samples(metrics.llmDuration)).map(
-        ({ labels }) => (labels as Record<string, string>)['gen_ai_request_model'],
-      ),
+      (await samples(metrics.llmDuration)).map(({ labels }) => (labels as Record<string, string>).gen_ai_request_model),
     );
     expect(models.size).toBe(1001);
     expect(models).toContain('other');
