@@ -305,11 +305,6 @@ export class Http2Downstream implements Downstream {
       if (bytes === undefined || bytes.length > WRITE_SLICE) stream.end();
       else stream.end(bytes);
     }
-    // RFC 9113 §8.1: a reply that is complete before its request says so, and the rest is not sent.
-    if (this.hasBody && !stream.readableEnded) {
-      if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
-      else stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
-    }
   }
 
   abort(): void {
@@ -331,6 +326,12 @@ export class Http2Downstream implements Downstream {
   sweep(now: number, limits: DriverLimits): void {
     if (this.#closed) return;
     const stream = this.#stream;
+    // RFC 9113 §8.1: a reply that is complete before its request says so, and the rest is not sent. Only once the last of
+    // the reply is out: a reset drops what is not.
+    if (this.#done && this.hasBody && !stream.readableEnded && stream.state.localClose === 1) {
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      return;
+    }
     const waiting = stream.writableLength;
     if (waiting === 0) this.#sending.clear();
     else if (this.#sending.forMs(this.#accepted - waiting, now) > limits.sendIdleTimeoutMs)
@@ -348,11 +349,11 @@ export class Http2Downstream implements Downstream {
   }
 }
 
-/** Answers a stream that is refused, and closes it. */
+/** Answers a stream that is refused. */
 export function refuseStream(stream: ServerHttp2Stream, refusal: Refusal): void {
   stream.on('error', ignore);
   if (stream.destroyed) return;
   stream.respond({ ':status': refusal.status, 'content-type': 'text/plain; charset=utf-8' });
   stream.end(`${refusal.message}\n`);
-  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+  // node resets a stream whose request nobody reads once its reply is out.
 }

@@ -29,13 +29,13 @@ export class TlsServers {
   accept(socket: Socket, tls: ServerTls | null): void {
     if (tls === null) {
       this.#onFailure('tls_unknown_name');
-      socket.end(UNRECOGNIZED_NAME);
+      refuse(socket, UNRECOGNIZED_NAME);
       return;
     }
     const server = this.#serverOf(tls);
     if (server instanceof Error) {
       this.#onFailure('tls_certificate');
-      socket.end(HANDSHAKE_FAILURE);
+      refuse(socket, HANDSHAKE_FAILURE);
       return;
     }
     server.emit('connection', socket);
@@ -72,6 +72,12 @@ export class TlsServers {
     server.on('tlsClientError', () => this.#onFailure('tls_handshake'));
     return server;
   }
+}
+
+/** Reads on, so that the peer's closing is seen. */
+function refuse(socket: Socket, alert: Buffer): void {
+  socket.end(alert);
+  socket.resume();
 }
 
 /** What a finished handshake tells about its client. */
