@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { DownstreamTls } from '../../exchange.ts';
 import type { ListenOptions } from './driver.ts';
+import { plainAddress } from './remote-address.ts';
 
 /** What one listening port's connections share. */
 export interface PortState {
@@ -20,6 +21,8 @@ export interface Connection {
   /** Closes it as soon as nothing is under way. */
   drain(): void;
   destroy(): void;
+  /** Its socket has closed: what was under way ends. */
+  closed(): void;
 }
 
 /** Where a connection comes from, read once: node makes a system call a connection for each of them. */
@@ -35,11 +38,6 @@ export class Peer {
     this.localPort = socket.localPort ?? 0;
     this.tls = tls;
   }
-}
-
-/** On a dual-stack socket IPv4 clients show as `::ffff:a.b.c.d`; logs and rules know them as a.b.c.d. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /**

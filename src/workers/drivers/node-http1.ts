@@ -1,13 +1,14 @@
-import { IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
 import type { CheckedHead, Refusal } from './framing.ts';
-import { REFUSALS, readTrailers, renderRefusal, responseFields, sendableFields } from './framing.ts';
+import { REFUSALS, renderRefusal, responseFields, sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
 import { HeadFlusher } from './head-flusher.ts';
 import type { Connection, Peer, PortState } from './node-connection.ts';
 import { Stall, unsentMark } from './node-connection.ts';
+import { BODY, type GatewayRequest } from './node-request.ts';
 
 /** Reply bytes waiting for the client above which `write` asks to wait; what node's own mark of 16 KiB says is ignored below. */
 const SEND_HIGH_WATER = 256 * 1024;
@@ -15,103 +16,6 @@ const SEND_HIGH_WATER = 256 * 1024;
 const DISCARD_BYTES = 256 * 1024;
 /** How long a connection is kept for its client to read the last reply and close (RFC 9112 §9.6). */
 const LINGER_MS = 2000;
-
-/** Who gets a request's body: no body, nobody asked yet, a stream's reader, a sink, nobody any more. */
-const BODY = { none: 0, pending: 1, stream: 2, sink: 3, discard: 4 } as const;
-type BodyMode = (typeof BODY)[keyof typeof BODY];
-
-/**
- * node:http's request. Its parser hands a body over by `push`; where a sink reads it, or nobody, the stream's machinery is
- * left out: for a short body that is half of what it costs.
- */
-export class GatewayRequest extends IncomingMessage {
-  bodyMode: BodyMode = BODY.none;
-  sink: BodySink | null = null;
-
-  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
-    switch (this.bodyMode) {
-      case BODY.sink:
-        if (chunk === null) this.#endSink();
-        else this.sink?.onChunk(chunk as Buffer);
-        return true;
-      case BODY.pending:
-      case BODY.stream:
-        return super.push(chunk, encoding);
-      default:
-        return true;
-    }
-  }
-
-  /** Sends the body to `sink`, with what came before. */
-  readInto(sink: BodySink): void {
-    if (this.bodyMode !== BODY.pending) return;
-    this.sink = sink;
-    let chunk = this.read() as Buffer | null;
-    while (chunk !== null) {
-      sink.onChunk(chunk);
-      chunk = this.read() as Buffer | null;
-    }
-    this.bodyMode = BODY.sink;
-    if (this.complete) this.#endSink();
-    else this.socket.resume();
-  }
-
-  #endSink(): void {
-    const sink = this.sink;
-    this.sink = null;
-    this.bodyMode = BODY.discard;
-    sink?.onEnd(readTrailers(this.rawTrailers));
-  }
-
-  /** Lets the rest of the body go by. */
-  discard(): void {
-    const mode = this.bodyMode;
-    if (mode === BODY.none || mode === BODY.discard) return;
-    const unfinished = mode === BODY.stream && !(this.complete && this.readableLength === 0);
-    this.bodyMode = BODY.discard;
-    this.sink = null;
-    if (unfinished && !this.destroyed) this.destroy();
-    if (!this.complete && !this.socket.destroyed) this.socket.resume();
-  }
-
-  /** Called by node:http when a reply is finished and its request was not read. */
-  _dump(): void {
-    this.discard();
-  }
-
-  /**
-   * A consumer that destroys the body (an upstream that failed) must not take the client's connection with it, as node's own
-   * does: the client is still to be told.
-   */
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (this.socket.destroyed && !this.complete) this.aborted = true;
-    else this.discard();
-    callback(this.listenerCount('error') > 0 ? error : null);
-  }
-}
-
-const endEmitted = Object.getOwnPropertyDescriptor(Readable.prototype, 'readableEnded')?.get;
-
-/** True as soon as nothing reads this as a stream: node:http then lets go of it without waiting for an `end`. */
-Object.defineProperty(GatewayRequest.prototype, 'readableEnded', {
-  get(this: GatewayRequest): boolean {
-    return this.bodyMode === BODY.none || this.bodyMode === BODY.discard || endEmitted?.call(this) === true;
-  },
-});
-
-const NO_HEADERS = Object.freeze({});
-
-/** node:http looks only for `expect`; the object of all fields that it would build for that is never needed. */
-Object.defineProperty(GatewayRequest.prototype, 'headers', {
-  get(this: GatewayRequest): { expect?: string } {
-    const raw = this.rawHeaders;
-    for (let i = 0; i < raw.length; i += 2) {
-      const name = raw[i] as string;
-      if (name.length === 6 && name.toLowerCase() === 'expect') return { expect: raw[i + 1] as string };
-    }
-    return NO_HEADERS;
-  },
-});
 
 /** An HTTP/1 connection. Replies go out in the order of their requests: node:http queues those of pipelined ones. */
 export class Http1Connection implements Connection {

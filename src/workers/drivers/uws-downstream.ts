@@ -9,31 +9,24 @@
  *  - A head can't be sent alone: it waits for the first piece of body. An event stream that stays silent gets a comment.
  *  - `end(…, true)` behind a `write` puts a header into the body, and `endWithoutBody(n)` never completes: neither is used.
  *    A streamed reply can therefore only ask its client to close.
- *  - pause() also stops the reply: the request is never paused while reply bytes wait. What comes then is held up to
- *    MAX_HELD_BYTES; past that the connection is closed.
+ *  - pause() also stops the reply: the request is never paused while reply bytes wait (uws-body.ts bounds what comes then).
  *  - No trailers, no interim responses but its own 100, no remote port; its own time-outs close a connection whose body
  *    comes slower than about 16 KB/s.
  */
-import { STATUS_CODES } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { BodySink, Downstream } from '../../exchange.ts';
-import { BodyReader } from './body-reader.ts';
 import type { DriverLimits, ListenOptions } from './driver.ts';
-import type { CheckedHead } from './framing.ts';
-import { isBodyless, isSendable, REFUSALS, responseFields, sendableFields } from './framing.ts';
+import type { CheckedHead, Refusal } from './framing.ts';
+import { isBodyless, REFUSALS, responseFields } from './framing.ts';
 import type { HeadFlusher } from './head-flusher.ts';
-import { plainAddress } from './node-connection.ts';
+import { formatAddress } from './remote-address.ts';
 import type { Slabs } from './slabs.ts';
 import type { UwsResponse } from './uws-binding.ts';
+import { type BodyOwner, UwsBody } from './uws-body.ts';
+import { announcesNothing, isPlainEventStream, statusLine, writeFields } from './uws-fields.ts';
 
 /** Collected reply bytes that are sent at once instead of at the end of the turn. */
 const COLLECT_BYTES = 64 * 1024;
-/** Request body bytes taken in beyond what the consumer took. */
-const MAX_HELD_BYTES = 1024 * 1024;
-/** Held bytes at which the client is asked to wait. */
-const PAUSE_BYTES = 128 * 1024;
-/** A body of a declared length up to this is handed to a sink in one piece. */
-const WHOLE_BODY_BYTES = 256 * 1024;
 /** Of an unread request body so much is let by on a connection that is kept. */
 const DISCARD_BYTES = 256 * 1024;
 /** An event stream's head that had no event to go with is sent after so long. */
@@ -53,9 +46,6 @@ export interface UwsPortState {
   failed(): void;
 }
 
-const STATUS_LINES = new Map<number, string>();
-for (const [code, phrase] of Object.entries(STATUS_CODES)) STATUS_LINES.set(Number(code), `${code} ${phrase}`);
-
 /** Small pieces are joined here before they are handed over: one native call instead of several. */
 const joint = Buffer.allocUnsafeSlow(COLLECT_BYTES);
 
@@ -70,7 +60,7 @@ const sendCorked = (): void => {
   }
 };
 
-export class UwsDownstream implements Downstream {
+export class UwsDownstream implements Downstream, BodyOwner {
   readonly httpVersion = '1.1';
   readonly remotePort = 0;
   readonly tls = null;
@@ -116,22 +106,10 @@ export class UwsDownstream implements Downstream {
   #watching = false;
   #wantsDrain = false;
 
-  #sink: BodySink | null = null;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  /** The sink gets the body in one piece, put together here. */
-  #wantsWhole = false;
-  #whole: Buffer | null = null;
-  #received = 0;
-  #complete: boolean;
+  readonly #body: UwsBody | null;
   readonly #chunked: boolean;
   /** Nothing of the reply may go out: see `#settle`. */
   #unsettled = false;
-  #paused = false;
-  #wantsPause = false;
-  #receivedAt = 0;
-  #receivedMark = 0;
-
   constructor(port: UwsPortState, response: UwsResponse, head: CheckedHead) {
     this.#port = port;
     this.#response = response;
@@ -142,14 +120,16 @@ export class UwsDownstream implements Downstream {
     this.#close = head.close || head.chunked;
     this.hasBody = head.hasBody;
     this.contentLength = head.contentLength;
-    this.#complete = !head.hasBody;
+    this.#body = head.hasBody ? new UwsBody(this, response, port.slabs, head) : null;
   }
 
   /** Registers for the body: only possible inside the request's handler, so before anyone asked for it. */
   receive(): void {
+    const body = this.#body;
+    if (body === null) return;
     this.#response.onData((chunk, last) => {
       try {
-        this.#onData(chunk, last);
+        this.#onData(body, chunk, last);
       } catch {
         this.fail();
       }
@@ -188,70 +168,29 @@ export class UwsDownstream implements Downstream {
   // Request body
 
   readBody(sink: BodySink): void {
-    if (!this.hasBody) {
-      sink.onEnd([]);
-      return;
-    }
-    if (this.#done || this.#sink !== null) return;
-    this.#sink = sink;
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const chunk of held) sink.onChunk(chunk);
-    if (this.#complete) {
-      this.#sink = null;
-      sink.onEnd([]);
-      return;
-    }
-    this.#wantsWhole =
-      this.#received === 0 &&
-      this.contentLength > 0 &&
-      this.contentLength <= WHOLE_BODY_BYTES &&
-      !(sink instanceof BodyReader);
-    this.resumeBody();
+    if (this.#body === null) sink.onEnd([]);
+    else if (!this.#done) this.#body.read(sink);
   }
 
   bodyStream(): Readable {
-    const reader = new BodyReader(this);
-    this.readBody(reader);
-    return reader;
+    return this.#body === null ? Readable.from([]) : this.#body.stream();
   }
 
-  pauseBody(): void {
-    this.#wantsPause = true;
-    if (this.#paused || this.#blocked || !this.#open || this.#complete) return;
-    this.#paused = true;
-    this.#response.pause();
+  get isOpen(): boolean {
+    return this.#open;
+  }
+  get isBlocked(): boolean {
+    return this.#blocked;
   }
 
-  resumeBody(): void {
-    this.#wantsPause = false;
-    this.#unpause();
-  }
-
-  #unpause(): void {
-    if (!this.#paused || !this.#open) return;
-    this.#paused = false;
-    this.#response.resume();
-  }
-
-  /** `borrowed` is only valid during this call. */
-  #onData(borrowed: ArrayBuffer, last: boolean): void {
-    this.#received += borrowed.byteLength;
+  #onData(body: UwsBody, borrowed: ArrayBuffer, last: boolean): void {
+    body.received += borrowed.byteLength;
     if (last) {
-      this.#complete = true;
+      body.complete = true;
       if (this.#chunked && this.#open) this.#settle();
     }
-    if (this.#done) {
-      if (this.#received > DISCARD_BYTES && this.#open) this.#abandon();
-      return;
-    }
-    if (borrowed.byteLength > 0) this.#take(new Uint8Array(borrowed), last);
-    const sink = this.#sink;
-    if (last && sink !== null && !this.#done) {
-      this.#sink = null;
-      sink.onEnd([]);
-    }
+    if (!this.#done) body.take(borrowed, last);
+    else if (body.received > DISCARD_BYTES && this.#open) this.#abandon();
   }
 
   /**
@@ -266,46 +205,18 @@ export class UwsDownstream implements Downstream {
     });
   }
 
-  #take(bytes: Uint8Array, last: boolean): void {
-    const sink = this.#sink;
-    if (sink !== null && this.#wantsWhole) {
-      this.#takeWhole(bytes, last, sink);
-      return;
-    }
-    const chunk = this.#port.slabs.copy(bytes);
-    if (sink === null) {
-      this.#held.push(chunk);
-      this.#heldBytes += chunk.length;
-      if (this.#heldBytes >= PAUSE_BYTES) this.pauseBody();
-    } else {
-      sink.onChunk(chunk);
-    }
-    const behind = sink instanceof BodyReader ? sink.readableLength : this.#heldBytes;
-    if (behind > MAX_HELD_BYTES) this.#refuseBody(REFUSALS.bodyTooLarge.status, REFUSALS.bodyTooLarge.reason);
-  }
-
-  #takeWhole(bytes: Uint8Array, last: boolean, sink: BodySink): void {
-    const before = this.#received - bytes.length;
-    this.#whole ??= this.#port.slabs.take(this.contentLength);
-    const whole = this.#whole;
-    whole.set(bytes, before);
-    if (!last) return;
-    this.#whole = null;
-    sink.onChunk(whole);
-  }
-
-  #refuseBody(status: number, reason: string): void {
+  refuseBody({ status, reason }: Refusal): void {
     this.#port.options.onRejected(status, reason);
     if (this.#headSent) {
       this.#abandon();
       return;
     }
     const abandoned = this.#leave();
-    this.#unpause();
+    this.#body?.unpause();
     this.#open = false;
     this.#response.cork(() => {
       try {
-        this.#response.writeStatus(STATUS_LINES.get(status) as string).end('', true);
+        this.#response.writeStatus(statusLine(status)).end('', true);
       } catch {
         this.#port.failed();
       }
@@ -348,10 +259,9 @@ export class UwsDownstream implements Downstream {
       this.#collectedBytes += bytes.length;
     }
     this.#done = true;
-    this.#sink = null;
-    this.#held = [];
     this.#ending = true;
-    this.#unpause();
+    this.#body?.drop();
+    this.#body?.unpause();
     this.#send();
   }
 
@@ -374,12 +284,9 @@ export class UwsDownstream implements Downstream {
 
   /** Takes the exchange off this connection; the result tells it so. */
   #leave(): () => void {
-    const sink = this.#sink;
+    const sink = this.#body?.drop();
     const told = this.#done;
     this.#done = true;
-    this.#sink = null;
-    this.#held = [];
-    this.#whole = null;
     this.#collected = [];
     this.#unsent = [];
     this.#collectedBytes = 0;
@@ -417,7 +324,11 @@ export class UwsDownstream implements Downstream {
     if (!this.#open || this.#unsettled) return;
     corking = this;
     failedInCork = false;
-    this.#response.cork(sendCorked);
+    try {
+      this.#response.cork(sendCorked);
+    } catch {
+      failedInCork = true;
+    }
     corking = null;
     // Not inside the cork: it ends with a write to the connection.
     if (failedInCork) this.fail();
@@ -454,34 +365,16 @@ export class UwsDownstream implements Downstream {
   /** Whether the connection has to close behind a reply that is complete now. */
   #mustClose(): boolean {
     if (this.#close || this.#port.draining) return true;
-    return !this.#complete && (this.contentLength === -1 || this.contentLength - this.#received > DISCARD_BYTES);
+    return this.#body !== null && this.#body.missing > DISCARD_BYTES;
   }
 
   #writeFields(whole: boolean, bodyless: boolean): void {
-    const response = this.#response;
-    let fields = this.#fields;
-    response.writeStatus(STATUS_LINES.get(this.#status) ?? `${this.#status} Unknown`);
-    for (let i = 0; i < fields.length; i += 2) {
-      if (isSendable(fields[i] as string, fields[i + 1] as string)) continue;
-      fields = sendableFields(fields);
-      break;
-    }
-    for (let i = 0; i < fields.length; i += 2) {
-      const name = fields[i] as string;
-      const value = fields[i + 1] as string;
-      // The binding writes its own.
-      if (name === 'date') continue;
-      if (name === 'content-length') {
-        if (bodyless) response.writeHeader(name, value);
-        else if (!whole) this.#total = Number(value);
-        continue;
-      }
-      response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
-    }
+    const lengthUse = bodyless ? 'write' : whole ? 'leave' : 'count';
+    this.#total = writeFields(this.#response, this.#status, this.#fields, lengthUse);
     // Where the client asked for it the binding closes without saying so; else `end` says it.
     if (whole ? this.#closeAsked : this.#mustClose()) {
       this.#close = true;
-      response.writeHeader('connection', 'close');
+      this.#response.writeHeader('connection', 'close');
     }
     this.#fields = [];
   }
@@ -526,12 +419,13 @@ export class UwsDownstream implements Downstream {
         return;
       }
       // Complete, the response can't be touched any more.
-      if (before + piece.length === this.#total) this.#unpause();
+      if (before + piece.length === this.#total) this.#body?.unpause();
       const [taken, complete] = response.tryEnd(piece, this.#total);
       if (complete) {
         this.#waitingBytes = 0;
         this.#unsent = [];
-        this.#completed();
+        // The binding has completed the reply, whether or not `end` was called yet.
+        this.#finish();
         return;
       }
       const sent = response.getWriteOffset() - before;
@@ -547,16 +441,6 @@ export class UwsDownstream implements Downstream {
     if (this.#ending) this.#broken = true;
   }
 
-  /** The last byte of a counted reply was taken: the binding has completed it, whether or not `end` was called yet. */
-  #completed(): void {
-    if (this.#ending) {
-      this.#finish();
-      return;
-    }
-    this.#open = false;
-    this.#port.closed(this);
-  }
-
   #finish(): void {
     this.#open = false;
     this.#port.closed(this);
@@ -567,7 +451,7 @@ export class UwsDownstream implements Downstream {
     this.#blocked = true;
     this.#blockedSince = performance.now();
     // Paused, the binding would never say that the socket is writable again.
-    this.#unpause();
+    this.#body?.unpause();
     if (this.#watching) return;
     this.#watching = true;
     this.#response.onWritable(() => {
@@ -590,7 +474,7 @@ export class UwsDownstream implements Downstream {
       return;
     }
     if (this.#blocked) return;
-    if (this.#wantsPause) this.pauseBody();
+    this.#body?.pauseAgain();
     // Also when the last announced byte is out: the other side has still to say that this was the end.
     if (this.#wantsDrain && !this.#done) {
       this.#wantsDrain = false;
@@ -606,18 +490,8 @@ export class UwsDownstream implements Downstream {
       this.#abandon();
       return;
     }
-    if (
-      this.#complete ||
-      this.#paused ||
-      this.#done ||
-      this.#receivedMark !== this.#received ||
-      this.#receivedAt === 0
-    ) {
-      this.#receivedMark = this.#received;
-      this.#receivedAt = now;
-    } else if (now - this.#receivedAt > limits.bodyIdleTimeoutMs) {
-      this.#refuseBody(REFUSALS.bodyTimeout.status, REFUSALS.bodyTimeout.reason);
-    }
+    if (!this.#done && this.#body?.isStalled(now, limits.bodyIdleTimeoutMs) === true)
+      this.refuseBody(REFUSALS.bodyTimeout);
   }
 
   /** An event stream that has nothing to tell yet begins with a comment, so that its client sees the head. */
@@ -643,43 +517,4 @@ export class UwsDownstream implements Downstream {
       this.#open = false;
     }
   }
-}
-
-function announcesNothing(fields: readonly string[]): boolean {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === 'content-length') return fields[i + 1] === '0';
-  return false;
-}
-
-function isPlainEventStream(fields: readonly string[]): boolean {
-  let events = false;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i] === 'content-encoding') return false;
-    if (fields[i] === 'content-type') events = (fields[i + 1] as string).startsWith('text/event-stream');
-  }
-  return events;
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the ASCII range is what is meant
-const ASCII = /^[\x00-\x7f]*$/;
-
-function isAscii(text: string): boolean {
-  return ASCII.test(text);
-}
-
-/** 4 or 16 bytes as text; IPv4 mapped into IPv6 as plain IPv4. */
-export function formatAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
-  if (bytes.length !== 16) return '';
-  const mapped = bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
-  if (mapped) return plainAddress(`::ffff:${formatAddress(bytes.subarray(12))}`);
-  const groups: string[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((((bytes[i] as number) << 8) | (bytes[i + 1] as number)).toString(16));
-  // RFC 5952 §4.2: the longest run of two zero groups or more is left out.
-  const text = groups.join(':');
-  const runs = [...text.matchAll(/(?:^|(?<=:))0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
-  const run = runs[0];
-  if (run === undefined) return text;
-  const before = text.slice(0, run.index).replace(/:$/, '');
-  const after = text.slice(run.index + run[0].length).replace(/^:/, '');
-  return `${before}::${after}`;
 }

@@ -8,7 +8,6 @@
  * process. So everything is caught, and `drain` then `close` leave the thread's loop empty but for idle connections, which the
  * binding closes within 12 s. It tells nothing of connections, only of requests: `openConnections` counts open exchanges.
  */
-import { STATUS_CODES } from 'node:http';
 import { Exchange } from '../../exchange.ts';
 import type { Driver, Listening, ListenOptions } from './driver.ts';
 import { checkHttp1Head, REFUSALS, Refusal } from './framing.ts';
@@ -19,6 +18,7 @@ import type { UwsBinding, UwsRequest, UwsResponse } from './uws-binding.ts';
 import { loadUws } from './uws-binding.ts';
 import type { UwsPortState } from './uws-downstream.ts';
 import { UwsDownstream } from './uws-downstream.ts';
+import { statusLine } from './uws-fields.ts';
 
 export const uwsDriver: Driver = {
   name: 'uws',
@@ -225,7 +225,7 @@ class UwsPort implements Listening, UwsPortState {
       open = false;
       response.cork(() => {
         try {
-          response.writeStatus(refusalLine(refusal)).writeHeader('content-type', 'text/plain; charset=utf-8');
+          response.writeStatus(statusLine(refusal.status)).writeHeader('content-type', 'text/plain; charset=utf-8');
           response.end(`${refusal.message}\n`, true);
         } catch {
           this.failed();
@@ -237,7 +237,3 @@ class UwsPort implements Listening, UwsPortState {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
-
-function refusalLine(refusal: Refusal): string {
-  return `${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`;
-}

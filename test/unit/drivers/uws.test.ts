@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Exchange } from '../../../src/exchange.ts';
+import { formatAddress } from '../../../src/workers/drivers/remote-address.ts';
 import { chooseDriver, uwsAvailability } from '../../../src/workers/drivers/select.ts';
 import { Slabs } from '../../../src/workers/drivers/slabs.ts';
 import { readVerified } from '../../../src/workers/drivers/uws-binding.ts';
-import { formatAddress } from '../../../src/workers/drivers/uws-downstream.ts';
 import { eventually, listen, POST, type Port, RawClient } from './support.ts';
 
 const ports: Port[] = [];
