@@ -28,6 +28,8 @@ export interface BodySink {
 export interface Downstream {
   readonly httpVersion: '1.0' | '1.1' | '2';
   readonly remoteAddress: string;
+  /** `remoteAddress` where it is known already; '' where a driver would have to ask for it. */
+  readonly knownAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
   readonly tls: DownstreamTls | null;

@@ -95,7 +95,7 @@ function textLine(exchange: Exchange): string {
   if (routed.route !== '') line += ` route=${textValue(routed.route)}`;
   if (routed.routeRule !== '') line += ` route_rule=${textValue(routed.routeRule)}`;
   if (routed.endpoint !== '') line += ` endpoint=${textValue(routed.endpoint)}`;
-  if (downstream.remoteAddress !== '') line += ` src.addr=${address(downstream)}`;
+  if (downstream.knownAddress !== '') line += ` src.addr=${address(downstream)}`;
   line += ` http.method=${textValue(exchange.method)}`;
   line += ` http.host=${textValue(exchange.host)} http.path=${textValue(exchange.originalPath)}`;
   line += ` http.version=HTTP/${downstream.httpVersion} http.status=${exchange.status}`;
@@ -139,7 +139,7 @@ function jsonLine(exchange: Exchange): string {
   if (routed.route !== '') line += `,"route":${jsonString(routed.route)}`;
   if (routed.routeRule !== '') line += `,"route_rule":${jsonString(routed.routeRule)}`;
   if (routed.endpoint !== '') line += `,"endpoint":${jsonString(routed.endpoint)}`;
-  if (downstream.remoteAddress !== '') line += `,"src.addr":"${address(downstream)}"`;
+  if (downstream.knownAddress !== '') line += `,"src.addr":"${address(downstream)}"`;
   line += `,"http.method":${jsonString(exchange.method)}`;
   line += `,"http.host":${jsonString(exchange.host)},"http.path":${jsonString(exchange.originalPath)}`;
   line += `,"http.version":"HTTP/${downstream.httpVersion}","http.status":${exchange.status}`;
@@ -175,7 +175,7 @@ function jsonLlm(llm: LlmFacts): string {
 }
 
 /** `ip:port`, IPv6 in brackets; `ip` where the driver knows no port. Both come from the socket, never from the client's bytes. */
-function address({ remoteAddress: ip, remotePort: port }: Downstream): string {
+function address({ knownAddress: ip, remotePort: port }: Downstream): string {
   if (port === 0) return ip;
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -108,10 +108,8 @@ export class Recorder {
   }
 
   /** To be called once an exchange, before anything else. */
-  begin(exchange: Exchange): void {
+  begin(): void {
     this.#open++;
-    // A driver may know the address only while the connection is there; asked for once, it stays known.
-    if (this.#accessLog !== null) void exchange.downstream.remoteAddress;
   }
 
   /** To be called once an exchange, after its end (`exchange.endCause` is set). */

@@ -84,7 +84,7 @@ const binds = new Binds({
   index,
   chooseDriver,
   serve: (exchange, bindKey) => {
-    recorder.begin(exchange);
+    recorder.begin();
     pipeline.serve(exchange, bindKey);
   },
 });

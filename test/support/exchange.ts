@@ -6,6 +6,7 @@ import { HeaderList } from '../../src/headers.ts';
 export class FakeDownstream implements Downstream {
   readonly httpVersion = '1.1' as const;
   readonly remoteAddress = '192.0.2.1';
+  readonly knownAddress = '192.0.2.1';
   readonly remotePort = 40_000;
   readonly localPort: number;
   readonly tls: Downstream['tls'];

@@ -194,6 +194,10 @@ export class Http1Downstream implements Downstream {
   get remoteAddress(): string {
     return this.#connection.peer.remoteAddress;
   }
+
+  get knownAddress(): string {
+    return this.#connection.peer.remoteAddress;
+  }
   get remotePort(): number {
     return this.#connection.peer.remotePort;
   }

@@ -174,6 +174,10 @@ export class Http2Downstream implements Downstream {
   get remoteAddress(): string {
     return this.#connection.peer.remoteAddress;
   }
+
+  get knownAddress(): string {
+    return this.#connection.peer.remoteAddress;
+  }
   get remotePort(): number {
     return this.#connection.peer.remotePort;
   }

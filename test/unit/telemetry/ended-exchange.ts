@@ -6,6 +6,7 @@ import { HeaderList } from '../../../src/headers.ts';
 const downstream: Downstream = {
   httpVersion: '1.1',
   remoteAddress: '192.0.2.7',
+  knownAddress: '192.0.2.7',
   remotePort: 40000,
   localPort: 8080,
   tls: null,
@@ -40,7 +41,7 @@ export function endedExchange(given: {
   const exchange = new Exchange(
     {
       ...downstream,
-      remoteAddress: given.remoteAddress ?? downstream.remoteAddress,
+      knownAddress: given.remoteAddress ?? downstream.knownAddress,
       remotePort: given.remotePort ?? downstream.remotePort,
     },
     {

@@ -40,8 +40,8 @@ describe('recorder', () => {
   it('knows how many exchanges have begun and not ended', () => {
     const recorder = new Recorder(new Metrics(), null);
     const [first, second] = [endedExchange({}), endedExchange({})];
-    recorder.begin(first);
-    recorder.begin(second);
+    recorder.begin();
+    recorder.begin();
     recorder.end(second);
     expect(recorder.open).toBe(1);
     recorder.end(first);
