@@ -12,7 +12,8 @@ export const LIMITS = {
   sendIdleTimeoutMs: 3000,
 };
 const PATIENCE_MS = 3000;
-const AT_ONCE = 12;
+/** Most cases wait rather than work. */
+const AT_ONCE = 40;
 
 /** What the port answers with: an echo, and some replies of other shapes. Counts what it serves, by connection. */
 export class Handler {
