@@ -1,9 +1,10 @@
 /**
  * Memory for bytes that are copied out of borrowed buffers. Bodies are cut from shared slabs, so that a short one costs a
  * copy and no allocation outside the heap: those are what drives V8 to full collections. A slab lives as long as any piece
- * of it is held, which is why large pieces get memory of their own.
+ * of it is held, which is why large pieces get memory of their own. Slabs are small enough for the allocator to use their pages again: of
+ * larger ones every page is faulted in anew, which doubles the price of a copy.
  */
-const SLAB_BYTES = 1024 * 1024;
+const SLAB_BYTES = 512 * 1024;
 const LARGE_BYTES = 256 * 1024;
 
 export class Slabs {
