@@ -132,7 +132,7 @@ export class Exchange {
   credentialHeader: string | null = null;
 
   /** The language errors are rendered in. */
-  errorDialect: ErrorDialect = 'plain';
+  errorDialect: ErrorDialect | ((exchange: Exchange) => ErrorDialect) = 'plain';
   llm: LlmFacts | null = null;
 
   /** What the client was sent. 0 until the head was written. */

@@ -1,3 +1,4 @@
+import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
 import type { EndCause, Exchange } from '../exchange.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
@@ -45,6 +46,8 @@ export interface Replier {
 export interface CompiledBackend {
   /** Throwing (or rejecting) is the same as `reply.error`. */
   handle(exchange: Exchange, context: RouteContext): void | Promise<void>;
+  /** The client's language, where this kind of backend has one: for errors that come up before `handle` is reached. */
+  errorDialect?(exchange: Exchange): ErrorDialect;
 }
 
 /** What a worker lends to the adapters whose backends it compiles. */

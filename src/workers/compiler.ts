@@ -112,6 +112,7 @@ export class Compiler {
         refusal: refuseUnguarded(own.unguarded),
         backends: compiled,
         totalWeight: compiled.reduce((sum, backend) => sum + backend.weight, 0),
+        errorDialect: compiled[0]?.backend?.errorDialect?.bind(compiled[0].backend) ?? null,
       };
     });
   }

@@ -56,6 +56,7 @@ export class Pipeline {
     exchange.routed.route = selected.route.resource.name;
     exchange.routed.routeRule = selected.route.resource.ruleName;
     const program = this.#plan.routeProgram(selected, listener);
+    if (program.errorDialect !== null) exchange.errorDialect = program.errorDialect;
     refuse(program.refusal);
     for (const hook of program.onResponse) exchange.onResponse(hook);
     this.#run(exchange, program.steps, 0, () => this.#forward(exchange, program));
@@ -98,7 +99,20 @@ export class Pipeline {
     this.#reply.local(exchange, reply.status, reply.headers, reply.body);
   }
 
+  /** A listener's policy refused before a route was chosen: the one that would have been says the client's language. */
+  #findDialect(exchange: Exchange): void {
+    const listener = this.#plan.listener(exchange.routed.bind, exchange.host);
+    const selected = listener === null ? null : this.#plan.select(listener, exchange);
+    if (listener === null || selected === null) return;
+    try {
+      exchange.errorDialect = this.#plan.routeProgram(selected, listener).errorDialect ?? 'plain';
+    } catch {
+      // A route that can't be compiled has no language; the error to tell is the first one.
+    }
+  }
+
   #fail(exchange: Exchange, error: unknown): void {
+    if (exchange.routed.route === '') this.#findDialect(exchange);
     this.#reply.error(
       exchange,
       error instanceof GatewayError ? error : new GatewayError('internal', undefined, { cause: error }),
@@ -184,7 +198,8 @@ export class PipelineReplier implements Replier {
       return;
     }
     if (error.code === 'internal') exchange.dropResponseHooks();
-    const rendered = renderError(error, exchange.errorDialect);
+    const { errorDialect } = exchange;
+    const rendered = renderError(error, typeof errorDialect === 'function' ? errorDialect(exchange) : errorDialect);
     this.local(exchange, error.status, [...error.headers, 'content-type', rendered.contentType], rendered.body);
   }
 

@@ -1,4 +1,5 @@
 import type { CompiledBackend, RouteContext } from '../adapters/adapter.ts';
+import type { ErrorDialect } from '../errors/render.ts';
 import type { ErrorCode } from '../errors/table.ts';
 import type { Exchange, LocalReply, ResponseHead } from '../exchange.ts';
 import type { CompiledPolicy, PolicyDefinition } from '../policies/definition.ts';
@@ -30,6 +31,8 @@ export interface RouteProgram extends ListenerProgram {
   readonly backends: readonly WeightedBackend[];
   /** Sum of weights; 0 = no backend may be chosen. */
   readonly totalWeight: number;
+  /** The language of errors on this route, where its backends have one. */
+  readonly errorDialect: ((exchange: Exchange) => ErrorDialect) | null;
 }
 
 export interface WeightedBackend {

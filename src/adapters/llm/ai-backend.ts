@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
@@ -9,7 +10,16 @@ import { detect } from './formats/detect.ts';
 import { multipartField } from './multipart.ts';
 import { routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
-import { type Choice, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
+import {
+  type Choice,
+  dialectOf,
+  forwardAsIs,
+  forwardJson,
+  holdRequest,
+  type Incoming,
+  isEditable,
+  receive,
+} from './serve.ts';
 import { ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
 
@@ -37,6 +47,10 @@ export class AiBackendServer implements CompiledBackend {
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => target)));
     this.#plans = new ContextPlans(groups.flat());
+  }
+
+  errorDialect(exchange: Exchange): ErrorDialect {
+    return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {

@@ -1,3 +1,4 @@
+import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmModel, LlmRouter } from '../../resources/types.ts';
@@ -10,7 +11,16 @@ import { listedModels, modelOfListPath, renderModel, renderModels, speaksAnthrop
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
-import { type Choice, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
+import {
+  type Choice,
+  dialectOf,
+  forwardAsIs,
+  forwardJson,
+  holdRequest,
+  type Incoming,
+  isEditable,
+  receive,
+} from './serve.ts';
 import { ProviderTarget } from './target.ts';
 
 interface RoutedModel {
@@ -40,6 +50,10 @@ export class ModelRouter implements CompiledBackend {
     this.#models = planned;
     this.#virtual = new Set(router.virtualModels.map(({ name }) => name));
     this.#plans = new ContextPlans(planned);
+  }
+
+  errorDialect(exchange: Exchange): ErrorDialect {
+    return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmFacts, LlmOperation, OnClientAbort, RouteType } from '../../facts/llm.ts';
@@ -38,7 +39,7 @@ export interface Choice {
 /** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
 export function receive(exchange: Exchange, context: RouteContext, route: RouteType): Incoming {
   const format = FORMATS.get(route);
-  exchange.errorDialect = format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
+  exchange.errorDialect = dialectOf(exchange, route);
   const facts: LlmFacts = {
     operation: format?.operation ?? operationOf(route),
     provider: '',
@@ -54,6 +55,12 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
   };
   exchange.llm = facts;
   return { exchange, context, facts, route };
+}
+
+/** The client's language on a route: its format's, else what its headers say. */
+export function dialectOf(exchange: Exchange, route: RouteType | null): ErrorDialect {
+  const format = route === null ? undefined : FORMATS.get(route);
+  return format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
 }
 
 function operationOf(route: RouteType): LlmOperation {

@@ -109,6 +109,9 @@ const REGISTRY = new Map(
   ].map((policy) => [policy.name, policy]),
 );
 
+/** A backend kind whose clients speak OpenAI's language. */
+const talking: Adapter = { kinds: ['unix'], compile: () => ({ handle() {}, errorDialect: () => 'openai' }) };
+
 /** Answers 200 and names the host it was compiled for. */
 const echo: Adapter = {
   kinds: ['host', 'service'],
@@ -137,7 +140,7 @@ class House {
     );
     this.plan = new Plan({
       policies: REGISTRY,
-      adapters: new Map(echo.kinds.map((kind) => [kind, echo])),
+      adapters: new Map([echo, talking].flatMap((adapter) => adapter.kinds.map((kind) => [kind, adapter]))),
       policyServices: {} as PolicyServices,
       adapterServices: {} as AdapterServices,
       dispatch: () => ({ resume() {}, abort() {} }),
@@ -263,6 +266,21 @@ describe('refusals', () => {
     expect(exchange.downstream.header('x-tag')).toBe('t');
     expect(exchange.error?.code).toBe('forbidden');
     expect(house.ended).toHaveLength(1);
+  });
+
+  it.each<[string, Resource[]]>([
+    ['a listener', [listener('l', { policies: { refusing: '' } }), route('a')]],
+    ['a route', [listener(), route('a', { policies: { refusing: '' } })]],
+    ['what is not executed', [listener(), route('a', { policies: { guard: 'x' } })]],
+  ])("speaks the language of the route's clients when %s refuses", async (_, resources) => {
+    const spoken = resources.map((one) =>
+      one.kind === 'route'
+        ? { ...one, backends: [{ weight: 1, target: { kind: 'unix', path: '/s' } as const, policies: {} }] }
+        : one,
+    );
+    const { downstream } = await new House(...spoken).serve();
+    expect(downstream.header('content-type')).toBe('application/json');
+    expect(JSON.parse(downstream.text).error.message).toEqual(expect.any(String));
   });
 
   it.each<[string, Resource[]]>([
