@@ -110,13 +110,21 @@ async function apply(): Promise<void> {
   const errors = await binds.reconcile();
   guardNative();
   metrics.snapshotVersion.labels({ worker: String(index) }).set(reader.version);
+  started = true;
   send({ type: 'applied', version: reader.version, ports: binds.ports, errors });
 }
+
+/** A first snapshot has been applied. */
+let started = false;
 
 /** Changes are applied one after the other, whatever comes while ports are being opened. */
 let applying: Promise<void> = Promise.resolve();
 function applyNext(): void {
-  applying = applying.then(apply).catch((error) => log.error('a snapshot could not be applied', { error }));
+  applying = applying.then(apply).catch((error) => {
+    log.error('a snapshot could not be applied', { error });
+    // A worker that never had a plan serves nothing: it dies, so that whoever waits for it to start is told why.
+    if (!started) throw error;
+  });
 }
 
 /** How long what was cut off at the deadline may take to end, ms. */
