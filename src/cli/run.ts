@@ -1,5 +1,5 @@
 import { buildCatalogue } from '../catalogue.ts';
-import { formatNotice } from '../config/fault.ts';
+import { groupNotices } from '../config/fault.ts';
 import { ConfigSource } from '../config/source-file.ts';
 import { refusalLines } from '../primary/configuration.ts';
 import { Primary } from '../primary/primary.ts';
@@ -45,7 +45,7 @@ export async function run(from: { file: string } | { inline: string }): Promise<
         workers: settings.workerThreads,
         resources,
         addresses: primary.addresses,
-        notices: notices.map((notice) => formatNotice(name, notice)),
+        notices: groupNotices(name, notices),
       },
       settings.logFormat === 'text' && process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     );

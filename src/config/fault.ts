@@ -52,6 +52,21 @@ export function formatNotice(file: string, notice: Notice): string {
   return `${file}:${notice.line}:${notice.column}: ${notice.path}: ${notice.message}${effect}`;
 }
 
+/** One line for all notices that differ by place in a list alone: the first of them, and how many more there are. */
+export function groupNotices(file: string, notices: readonly Notice[]): string[] {
+  const groups = new Map<string, Notice[]>();
+  for (const notice of notices) {
+    const kind = `${notice.path.replaceAll(/\[\d+\]/g, '[]')} ${notice.message}`;
+    const group = groups.get(kind);
+    if (group === undefined) groups.set(kind, [notice]);
+    else group.push(notice);
+  }
+  return [...groups.values()].map((group) => {
+    const text = formatNotice(file, group[0] as Notice);
+    return group.length === 1 ? text : `${text} (and ${group.length - 1} more of the kind)`;
+  });
+}
+
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /** Joins a path as it is written in faults: `binds[0].gateways["my gateway"]`. */
