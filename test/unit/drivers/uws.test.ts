@@ -42,7 +42,7 @@ test('slabs give pieces that do not overlap, large ones of their own', () => {
   pieces.forEach((piece, i) => {
     expect(piece.every((byte) => byte === (i & 255))).toBe(true);
   });
-  expect(new Set(pieces.map((piece) => piece.buffer)).size).toBeLessThan(10);
+  expect(new Set(pieces.map((piece) => piece.buffer)).size).toBeLessThan(pieces.length / 100);
   expect(slabs.take(512 * 1024).buffer).not.toBe(slabs.take(10).buffer);
 });
 

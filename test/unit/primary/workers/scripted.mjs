@@ -25,7 +25,7 @@ const push = new MetricsPush(
 
 const exchange = {
   routed: { gateway: 'g', listener: 'l', route: `worker-${index}`, routeRule: '', backend: 'b', endpoint: '' },
-  downstream: { remoteAddress: '127.0.0.1', remotePort: 1, httpVersion: '1.1', tls: null },
+  downstream: { knownAddress: '127.0.0.1', remotePort: 1, httpVersion: '1.1', tls: null },
   llm: null,
   startedAtUnixMs: Date.now(),
   elapsedMs: () => 1,
