@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { buildCatalogue } from '../../src/catalogue.ts';
 import { ConfigSource } from '../../src/config/source-file.ts';
 import { Primary } from '../../src/primary/primary.ts';
+import type { Resource } from '../../src/resources/types.ts';
 import { freePorts, ownServers, type TestUpstream, until, upstream } from '../support/gateway.ts';
 
 /** A gateway inside this process, with workers that can be told to die. */
@@ -27,7 +28,12 @@ class Mortal {
     this.#admin = `http://127.0.0.1:${ports.admin}`;
   }
 
-  static async start(port: number, upstreamPort: number): Promise<Mortal> {
+  /** `edit` gets the resources before they are published. */
+  static async start(
+    port: number,
+    upstreamPort: number,
+    edit: (resources: Resource[]) => Resource[] = (resources) => resources,
+  ): Promise<Mortal> {
     const [admin = 0, stats = 0, readiness = 0] = await freePorts(3);
     const yaml = `${ownServers({ admin, stats, readiness })}  logging:
     format: json
@@ -41,6 +47,7 @@ binds:
     const catalogue = buildCatalogue();
     const config = new ConfigSource('test', catalogue, { text: yaml });
     const loaded = await config.load();
+    loaded.resources = edit(loaded.resources);
     const mortal = new Mortal(
       (sinks, exit) =>
         new Primary({
@@ -61,7 +68,10 @@ binds:
         }),
       { stats, admin },
     );
-    await mortal.#primary.start();
+    await mortal.#primary.start().catch((error) => {
+      mortal.#channel.close();
+      throw error;
+    });
     return mortal;
   }
 
@@ -214,4 +224,13 @@ describe('a worker under load', { timeout: 120_000 }, () => {
       return (await gateway.requestsCounted()) > 2;
     });
   });
+});
+
+it('a start fails, and says why, where no worker can apply what was published', async () => {
+  const [port = 0] = await freePorts(1);
+  const unreadable = (resource: Resource): Resource =>
+    resource.kind === 'route' ? { ...resource, matches: null as never } : resource;
+  await expect(Mortal.start(port, 1, (resources) => resources.map(unreadable))).rejects.toThrow(
+    /^no worker could start: an exception was not caught: .*matches is not iterable$/,
+  );
 });
