@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,19 +22,19 @@ function blocks(page: string): Block[] {
   return [...found].map(([, language = '', mark = '', text = '']) => ({ language, mark, text }));
 }
 
-const guide = blocks('docs/guide.md');
+const guide = readdirSync(join(root, 'docs/guides')).flatMap((page) => blocks(join('docs/guides', page)));
 const configs = new Map(
   guide.filter(({ mark }) => mark.startsWith('file=')).map(({ mark, text }) => [mark.slice('file='.length), text]),
 );
 const commands = guide.filter(({ mark }) => mark.startsWith('run='));
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
-it('the guide has configurations and commands', () => {
+it('the guides have configurations and commands', () => {
   expect(configs.size).toBeGreaterThanOrEqual(4);
   expect(commands.length).toBeGreaterThanOrEqual(3);
 });
 
-describe('configurations of the guide pass sluice check', () => {
+describe('configurations of the guides pass sluice check', () => {
   it.each([...configs])('%s', async (name, text) => {
     const file = join(mkdtempSync(join(tmpdir(), 'sluice-docs-')), name);
     writeFileSync(file, text);
