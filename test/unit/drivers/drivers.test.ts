@@ -1,12 +1,11 @@
 /** What both drivers owe the rooms behind them. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Exchange } from '../../../src/exchange.ts';
+import type { Driver } from '../../../src/workers/drivers/driver.ts';
 import { nodeDriver } from '../../../src/workers/drivers/node.ts';
-import { uwsAvailability } from '../../../src/workers/drivers/select.ts';
 import { uwsDriver } from '../../../src/workers/drivers/uws.ts';
-import { answer, eventually, GET, listen, POST, type Port, RawClient, readAll } from './support.ts';
+import { answer, eventually, GET, hasUws, listen, POST, type Port, RawClient, readAll, uwsTitle } from './support.ts';
 
-const drivers = 'error' in uwsAvailability() ? [nodeDriver] : [nodeDriver, uwsDriver];
 const ports: Port[] = [];
 const clients: RawClient[] = [];
 
@@ -15,7 +14,10 @@ afterEach(() => {
   for (const port of ports.splice(0)) port.listening.close();
 });
 
-describe.each(drivers)('$name', (driver) => {
+describe('node', () => both(nodeDriver));
+describe.runIf(hasUws)(uwsTitle, () => both(uwsDriver));
+
+function both(driver: Driver): void {
   async function open(...given: Parameters<typeof listen> extends [unknown, ...infer Rest] ? Rest : never) {
     const port = await listen(driver, ...given);
     ports.push(port);
@@ -275,4 +277,4 @@ describe.each(drivers)('$name', (driver) => {
     await aborted;
     await client.until((c) => c.closed);
   });
-});
+}

@@ -1,6 +1,13 @@
 import * as net from 'node:net';
 import type { Exchange } from '../../../src/exchange.ts';
 import type { Driver, DriverLimits, Listening, ListenOptions } from '../../../src/workers/drivers/driver.ts';
+import { uwsAvailability } from '../../../src/workers/drivers/select.ts';
+
+const found = uwsAvailability();
+/** The native binding has no binary for every Node and platform. */
+export const hasUws = !('error' in found);
+/** What tests of the binding stand under: where they are not run it says why. */
+export const uwsTitle = 'error' in found ? `uws: not run, ${found.error}` : 'uws';
 
 export const LIMITS: DriverLimits = {
   headTimeoutMs: 5000,
