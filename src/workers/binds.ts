@@ -17,7 +17,8 @@ export interface BindsServices {
   readonly workers: number;
   /** This worker's, from 0. Where the platform can't share a port, the first alone listens. */
   readonly index: number;
-  chooseDriver(choice: Bind['driver']): Driver;
+  /** `cleartext`: no listener of the bind has TLS. */
+  chooseDriver(choice: Bind['driver'], cleartext: boolean): Driver;
   serve(exchange: Exchange, bindKey: string): void;
 }
 
@@ -69,7 +70,8 @@ export class Binds {
       if (this.#open.has(bind.key)) continue;
       const signature = this.#signature(bind);
       try {
-        const listening = await this.#services.chooseDriver(bind.driver).listen(this.#options(bind));
+        const driver = this.#services.chooseDriver(bind.driver, !this.#isTls(bind));
+        const listening = await driver.listen(this.#options(bind));
         this.#open.set(bind.key, { signature, listening });
       } catch (error) {
         errors.push(`port ${bind.port}: ${error instanceof Error ? error.message : String(error)}`);
