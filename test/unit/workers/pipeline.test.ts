@@ -4,8 +4,11 @@ import type { Adapter, AdapterServices } from '../../../src/adapters/adapter.ts'
 import { GatewayError } from '../../../src/errors/table.ts';
 import type { Exchange } from '../../../src/exchange.ts';
 import { definePolicy, type PolicyDefinition } from '../../../src/policies/definition.ts';
+import { localRateLimit } from '../../../src/policies/local-rate-limit.ts';
 import type { PolicyServices } from '../../../src/policies/services.ts';
 import type { Listener, Resource, Route, TargetedPolicy } from '../../../src/resources/types.ts';
+import { TokenBuckets } from '../../../src/state/shared/token-buckets.ts';
+import { Metrics } from '../../../src/telemetry/metrics.ts';
 import type { Recorder } from '../../../src/telemetry/record.ts';
 import { Pipeline, PipelineReplier } from '../../../src/workers/pipeline.ts';
 import { Plan } from '../../../src/workers/plan.ts';
@@ -104,6 +107,7 @@ const REGISTRY = new Map(
     refusing,
     tagging,
     failing,
+    localRateLimit,
     marking('guard', 'authorization', { protects: true, compile: undefined } as never),
     marking('half', 'request', { inactiveParts: () => [{ path: ['nested', 'guard'], protects: true }] }),
   ].map((policy) => [policy.name, policy]),
@@ -126,6 +130,7 @@ const echo: Adapter = {
 class House {
   readonly ended: Exchange[] = [];
   readonly errors: string[] = [];
+  readonly buckets = TokenBuckets.open(TokenBuckets.create({ rows: 1, workers: 1 }), 0);
   readonly plan: Plan;
   readonly #pipeline: Pipeline;
 
@@ -141,7 +146,7 @@ class House {
     this.plan = new Plan({
       policies: REGISTRY,
       adapters: new Map([echo, talking].flatMap((adapter) => adapter.kinds.map((kind) => [kind, adapter]))),
-      policyServices: {} as PolicyServices,
+      policyServices: { buckets: this.buckets, metrics: new Metrics() } as PolicyServices,
       adapterServices: {} as AdapterServices,
       dispatch: () => ({ resume() {}, abort() {} }),
       reply,
@@ -327,6 +332,20 @@ describe('refusals', () => {
     expect(exchange.downstream.text).not.toContain('a bug');
     expect(house.errors).toHaveLength(1);
     expect(house.ended).toHaveLength(1);
+  });
+
+  it('serves no route without its rate limit where there is no room for it', async () => {
+    const limit = [{ type: 'requests', maxTokens: 1, tokensPerFill: 1, fillInterval: '1h' }];
+    const at = (path: string): Partial<Route> => ({
+      matches: [{ path: { exact: path }, method: '', headers: [], query: [] }],
+      policies: { localRateLimit: limit },
+    });
+    const house = new House(listener(), route('a', at('/a')), route('b', at('/b')));
+    const statuses: number[] = [];
+    for (const url of ['/a', '/b', '/a', '/b']) statuses.push((await house.serve({ url })).status);
+    expect(statuses).toEqual([200, 500, 429, 500]);
+    expect(house.buckets.usage).toEqual({ used: 1, rows: 1 });
+    expect(house.errors).toEqual(['request failed', 'request failed']);
   });
 
   it('answers 421 to a host of another listener than the connection was opened for', async () => {
