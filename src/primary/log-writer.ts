@@ -1,33 +1,32 @@
 /** The little of a stream that the writer needs; `process.stdout` is one. */
 export interface LogSink {
-  write(text: string, written: (error?: Error | null) => void): unknown;
+  write(text: string | Uint8Array, written: (error?: Error | null) => void): unknown;
 }
 
-/** Lines waiting, in UTF-16 units, past which new ones are dropped. */
+/** Whole lines that wait elsewhere, and are written from where they lie. */
+export interface LineSource {
+  /** Some of them, in one piece; null where there are none. They hold until `release` is called with their length. */
+  peek(): Uint8Array | null;
+  release(bytes: number): void;
+}
+
+/** Text waiting, in UTF-16 units, past which more is dropped. */
 const MAX_QUEUED = 8 * 1024 * 1024;
-/** Units handed to the stream at a time. */
-const MAX_WRITE = 256 * 1024;
-
-interface Batch {
-  readonly text: string;
-  readonly lines: number;
-  readonly done: (() => void) | null;
-}
+const NEWLINE = 0x0a;
 
 /**
- * The one writer of a log stream. Takes batches of whole lines and writes them in the order they came, one write at a time:
- * while the stream's reader is slow they wait here, up to a bound, and past it whole batches are dropped and counted. So a
- * reader that stops reading costs log lines and neither memory nor the event loop.
+ * The one writer of a log stream: what is written and what lies in the sources takes its turn, one write at a time. While the
+ * stream's reader is slow all of it waits: text here, up to a bound past which it is dropped and counted, lines in their sources. So
+ * a reader that stops reading costs log lines and neither memory nor the event loop.
  */
 export class LogWriter {
   readonly #sink: LogSink;
   readonly #maxQueued: number;
   readonly #onDropped: (lines: number) => void;
-  readonly #onWritten = (error?: Error | null) => this.#written(error ?? null);
-  #queue: Batch[] = [];
+  /** What takes its turn, the next first; a source is in it at most once. */
+  readonly #queue: (string | LineSource)[] = [];
   #queuedUnits = 0;
-  /** The batches of the write under way; null while there is none. */
-  #writing: Batch[] | null = null;
+  #isWriting = false;
   #idle: (() => void)[] = [];
 
   constructor(sink: LogSink, options: { maxQueued?: number; onDropped?: (lines: number) => void } = {}) {
@@ -36,25 +35,28 @@ export class LogWriter {
     this.#onDropped = options.onDropped ?? (() => {});
   }
 
-  /**
-   * Queues `text`, which is `lines` whole lines. `done` is called once the batch is written or dropped. Says whether it
-   * was taken.
-   */
-  write(text: string, lines = 1, done: (() => void) | null = null): boolean {
+  /** Queues one whole line, or several. Says whether they were taken. */
+  write(text: string): boolean {
     if (this.#queuedUnits + text.length > this.#maxQueued) {
-      this.#onDropped(lines);
-      done?.();
+      this.#onDropped(text.split('\n').length - 1);
       return false;
     }
-    this.#queue.push({ text, lines, done });
+    this.#queue.push(text);
     this.#queuedUnits += text.length;
-    if (this.#writing === null) this.#next();
+    if (!this.#isWriting) this.#next();
     return true;
+  }
+
+  /** Lines may wait in `source`: they are written until it has none left. */
+  drain(source: LineSource): void {
+    if (this.#queue.includes(source)) return;
+    this.#queue.push(source);
+    if (!this.#isWriting) this.#next();
   }
 
   /** Resolves once all that was queued is written or dropped, or after `timeoutMs` (the reader may have stopped reading). */
   async flush(timeoutMs: number): Promise<void> {
-    if (this.#writing === null) return;
+    if (!this.#isWriting) return;
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
       new Promise<void>((resolve) => this.#idle.push(resolve)),
@@ -66,34 +68,36 @@ export class LogWriter {
   }
 
   #next(): void {
-    if (this.#queue.length === 0) {
-      this.#writing = null;
-      const idle = this.#idle;
-      this.#idle = [];
-      for (const resolve of idle) resolve();
+    this.#isWriting = true;
+    for (;;) {
+      const turn = this.#queue.shift();
+      if (turn === undefined) break;
+      if (typeof turn === 'string') {
+        this.#sink.write(turn, (error) => {
+          this.#queuedUnits -= turn.length;
+          // A stream that failed (its reader is gone, the disk is full) has lost these lines; later ones may get through.
+          if (error) this.#onDropped(turn.split('\n').length - 1);
+          this.#next();
+        });
+        return;
+      }
+      const piece = turn.peek();
+      if (piece === null) continue;
+      this.#sink.write(piece, (error) => {
+        if (error) this.#onDropped(newlines(piece));
+        turn.release(piece.length);
+        this.drain(turn);
+        this.#next();
+      });
       return;
     }
-    let units = 0;
-    let taken = 0;
-    let text = '';
-    for (const batch of this.#queue) {
-      if (taken > 0 && units + batch.text.length > MAX_WRITE) break;
-      units += batch.text.length;
-      text += batch.text;
-      taken++;
-    }
-    this.#writing = this.#queue.splice(0, taken);
-    this.#sink.write(text, this.#onWritten);
+    this.#isWriting = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
 
-  #written(error: Error | null): void {
-    const batches = this.#writing ?? [];
-    for (const batch of batches) {
-      this.#queuedUnits -= batch.text.length;
-      // A stream that failed (its reader is gone, the disk is full) has lost these lines; later ones may get through.
-      if (error !== null) this.#onDropped(batch.lines);
-      batch.done?.();
-    }
-    this.#next();
-  }
+function newlines(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === NEWLINE) count++;
+  return count;
 }

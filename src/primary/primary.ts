@@ -111,6 +111,7 @@ export class Primary {
         buckets: this.#memory.buckets,
         endpoints: this.#memory.endpoints,
         memory: this.#memory.memory,
+        lines: this.#memory.lines(index).buffer,
       }),
       live: (index) => this.#live(index),
     });
@@ -200,6 +201,7 @@ export class Primary {
       },
       ended: () => {
         metrics.end();
+        this.#drainLines(index);
         this.#mailboxes.detach(thread);
         this.#publisher.detach(index);
         this.#memory.clearWorker(index);
@@ -210,15 +212,9 @@ export class Primary {
 
   #message(index: number, message: Exclude<FromWorker, { type: 'metrics' }>): void {
     switch (message.type) {
-      case 'lines': {
-        if (message.dropped > 0) this.#metrics.logLinesDropped.inc(message.dropped);
-        const units = message.text.length;
-        if (units === 0) return;
-        this.#accessLog.write(message.text, message.count, () => {
-          this.#supervisor.send(index, { type: 'linesTaken', units });
-        });
+      case 'lines':
+        this.#drainLines(index);
         return;
-      }
       case 'log':
         this.#operationalLog.write(
           formatRecord({ ...message, fields: { ...message.fields, worker: index } }, this.#settings.logFormat),
@@ -231,6 +227,13 @@ export class Primary {
       case 'drained':
         return;
     }
+  }
+
+  #drainLines(index: number): void {
+    const { reader } = this.#memory.lines(index);
+    const dropped = reader.takeDropped();
+    if (dropped > 0) this.#metrics.logLinesDropped.inc(dropped);
+    this.#accessLog.drain(reader);
   }
 
   async #serveOwn(): Promise<void> {
@@ -309,6 +312,8 @@ export class Primary {
   async #finish(): Promise<void> {
     for (const server of this.#servers) server.close();
     this.#mailboxes.close();
+    // Those of workers that have not left in time, too.
+    for (let index = 0; index < this.#settings.workerThreads; index++) this.#drainLines(index);
     await Promise.all([this.#accessLog.flush(LOG_FLUSH_MS), this.#operationalLog.flush(LOG_FLUSH_MS)]);
   }
 }

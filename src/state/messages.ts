@@ -19,6 +19,8 @@ export interface WorkerBoot {
   readonly buckets: SharedArrayBuffer;
   readonly endpoints: SharedArrayBuffer;
   readonly memory: SharedArrayBuffer;
+  /** The ring of this worker's access-log lines. */
+  readonly lines: SharedArrayBuffer;
 }
 
 export type ToWorker =
@@ -28,8 +30,6 @@ export type ToWorker =
   | { type: 'generation'; generation: number; snapshot: SharedArrayBuffer }
   /** Stop accepting and finish what is under way; `deadlineMs` from now everything left is closed. */
   | { type: 'drain'; deadlineMs: number }
-  /** The log's writer has taken a batch of `lines` of this many UTF-16 units. */
-  | { type: 'linesTaken'; units: number }
   /** From now on records of this level and above are logged. */
   | { type: 'logLevel'; level: LogLevel }
   /** This thread's end from MailboxHub.connect(worker.threadId), transferred. */
@@ -41,8 +41,8 @@ export type FromWorker =
   | { type: 'moved'; generation: number }
   /** What the worker's metrics changed by since its last push. */
   | { type: 'metrics'; metrics: PushedMetrics }
-  /** Whole access-log lines, each ended by \n, and how many were dropped since the last batch. */
-  | { type: 'lines'; text: string; count: number; dropped: number }
+  /** Access-log lines wait in the worker's ring. */
+  | { type: 'lines' }
   /** An operational log record. */
   | { type: 'log'; level: LogLevel; message: string; fields: Record<string, unknown> }
   /** Everything has been sent and closed; the worker leaves. */

@@ -3,23 +3,25 @@ import { inputTokens, type LlmFacts, outputTokens } from '../facts/llm.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
 
-/** Whole lines, each ended by \n, on their way to the one writer of the log. */
-export interface LineBatch {
-  readonly text: string;
-  readonly count: number;
-  /** Lines dropped here since the last batch. */
-  readonly dropped: number;
+/** Where lines go on their way to the one writer of the log. */
+export interface LineSink {
+  /** Takes a line, its \n included; false where there is no room for it now. It has to have room at some time. */
+  write(line: string): boolean;
+  /** Counts lines that are lost. */
+  drop(lines: number): void;
 }
 
 export interface AccessLogOptions {
   readonly format: 'text' | 'json';
-  readonly send: (batch: LineBatch) => void;
-  /** A batch leaves once it has this many UTF-16 units (default 64 Ki) … */
-  readonly batchUnits?: number;
-  /** … or is this old, in milliseconds (default 50). */
+  readonly sink: LineSink;
+  /** Tells the writer that lines wait in the sink. */
+  readonly announce: () => void;
+  /** It is told once so many UTF-16 units were written since the last time (default 64 Ki) … */
+  readonly announceUnits?: number;
+  /** … or after so long, in milliseconds (default 50). */
   readonly flushMs?: number;
-  /** Units sent and not yet acknowledged, past which lines are dropped and counted (default 4 Mi). */
-  readonly maxUnacknowledged?: number;
+  /** Units held back while the sink is full, past which lines are dropped and counted (default 16 Mi). */
+  readonly maxHeldUnits?: number;
 }
 
 /**
@@ -28,61 +30,76 @@ export interface AccessLogOptions {
  */
 export class AccessLog {
   readonly #json: boolean;
-  readonly #send: (batch: LineBatch) => void;
-  readonly #batchUnits: number;
+  readonly #sink: LineSink;
+  readonly #announce: () => void;
+  readonly #announceUnits: number;
   readonly #flushMs: number;
-  readonly #maxUnacknowledged: number;
+  readonly #maxHeldUnits: number;
   readonly #onTimer = () => this.flush();
   #timer: NodeJS.Timeout | null = null;
-  #lines = '';
-  #count = 0;
-  #dropped = 0;
-  #unacknowledged = 0;
+  /** Units written or held since the writer was told. */
+  #unannounced = 0;
+  /** Lines the sink had no room for, the oldest first; while there are any, new ones queue behind them. */
+  #held: string[] = [];
+  #heldUnits = 0;
 
   constructor(options: AccessLogOptions) {
     this.#json = options.format === 'json';
-    this.#send = options.send;
-    this.#batchUnits = options.batchUnits ?? 64 * 1024;
+    this.#sink = options.sink;
+    this.#announce = options.announce;
+    this.#announceUnits = options.announceUnits ?? 64 * 1024;
     this.#flushMs = options.flushMs ?? 50;
-    this.#maxUnacknowledged = options.maxUnacknowledged ?? 4 * 1024 * 1024;
+    this.#maxHeldUnits = options.maxHeldUnits ?? 16 * 1024 * 1024;
   }
 
   /** Writes the line of an exchange that has ended. */
   write(exchange: Exchange): void {
-    if (this.#unacknowledged + this.#lines.length > this.#maxUnacknowledged) {
-      this.#dropped++;
-      this.#arm();
+    const line = this.#json ? jsonLine(exchange) : textLine(exchange);
+    if (this.#held.length > 0 || !this.#sink.write(line)) this.#hold(line);
+    this.#unannounced += line.length;
+    if (this.#unannounced >= this.#announceUnits) this.flush();
+    // Not unref'd: the last lines of a worker that runs out of work are announced before it leaves.
+    else this.#timer ??= setTimeout(this.#onTimer, this.#flushMs);
+  }
+
+  /** Hands on what was held back, as far as there is room, and tells the writer. Says whether nothing is left. */
+  flush(): boolean {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#unannounced = 0;
+    const held = this.#held;
+    let taken = 0;
+    while (taken < held.length && this.#sink.write(held[taken] as string)) {
+      this.#heldUnits -= (held[taken] as string).length;
+      taken++;
+    }
+    held.splice(0, taken);
+    this.#announce();
+    if (held.length === 0) return true;
+    this.#timer = setTimeout(this.#onTimer, this.#flushMs);
+    return false;
+  }
+
+  /** Hands on everything; what the writer has no room for within `timeoutMs` is dropped and counted. */
+  async close(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!this.flush() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (this.#held.length === 0) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#sink.drop(this.#held.length);
+    this.#held = [];
+    this.#heldUnits = 0;
+    this.#announce();
+  }
+
+  #hold(line: string): void {
+    if (this.#heldUnits + line.length > this.#maxHeldUnits) {
+      this.#sink.drop(1);
       return;
     }
-    this.#lines += this.#json ? jsonLine(exchange) : textLine(exchange);
-    this.#count++;
-    if (this.#lines.length >= this.#batchUnits) this.flush();
-    else this.#arm();
-  }
-
-  /** Sends what has been gathered. */
-  flush(): void {
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
-    if (this.#count === 0 && this.#dropped === 0) return;
-    const batch = { text: this.#lines, count: this.#count, dropped: this.#dropped };
-    this.#unacknowledged += this.#lines.length;
-    this.#lines = '';
-    this.#count = 0;
-    this.#dropped = 0;
-    this.#send(batch);
-  }
-
-  /** The writer has taken a batch of `units` UTF-16 units. */
-  acknowledge(units: number): void {
-    this.#unacknowledged -= units;
-  }
-
-  #arm(): void {
-    // Not unref'd: the last lines of a worker that runs out of work are sent before it leaves.
-    if (this.#timer === null) this.#timer = setTimeout(this.#onTimer, this.#flushMs);
+    this.#held.push(line);
+    this.#heldUnits += line.length;
   }
 }
 

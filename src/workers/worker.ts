@@ -8,6 +8,7 @@ import type { BackendTarget, Resource } from '../resources/types.ts';
 import { Mailbox } from '../state/mailbox.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
 import { EndpointTable } from '../state/shared/endpoint-table.ts';
+import { LineRingWriter } from '../state/shared/line-ring.ts';
 import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
 import { SnapshotReader } from '../state/shared/snapshot-log.ts';
 import { TokenBuckets } from '../state/shared/token-buckets.ts';
@@ -36,7 +37,11 @@ function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
 
 const log = new LevelLogger(settings.logLevel, (record) => send({ type: 'log', ...record }));
 const metrics = new Metrics();
-const accessLog = new AccessLog({ format: settings.logFormat, send: (batch) => send({ type: 'lines', ...batch }) });
+const accessLog = new AccessLog({
+  format: settings.logFormat,
+  sink: new LineRingWriter(boot.lines),
+  announce: () => send({ type: 'lines' }),
+});
 const recorder = new Recorder(metrics, accessLog);
 const reply = new PipelineReplier(recorder, log, { serverTiming: settings.serverTiming });
 const bodies = MemoryBudget.open(boot.memory, BUDGET.bodies, index);
@@ -129,6 +134,8 @@ function applyNext(): void {
 
 /** How long what was cut off at the deadline may take to end, ms. */
 const CUT_OFF_MS = 500;
+/** How long the last log lines may wait for room, ms. */
+const LAST_LINES_MS = 1000;
 
 async function drain(deadlineMs: number): Promise<void> {
   await Promise.race([binds.drain().then(allEnded), sleep(deadlineMs)]);
@@ -136,12 +143,8 @@ async function drain(deadlineMs: number): Promise<void> {
   clusters.close();
   // What was cut off ends with its connections, and is accounted for like everything else.
   await Promise.race([allEnded(), sleep(CUT_OFF_MS)]);
-  leave();
-}
-
-/** Hands over what was counted and logged; the thread ends by itself once its loop is empty. */
-function leave(): void {
-  accessLog.flush();
+  // Hands over what was counted and logged; the thread ends by itself once its loop is empty.
+  await accessLog.close(LAST_LINES_MS);
   push.stop();
   send({ type: 'drained' });
   mailbox?.close();
@@ -181,9 +184,6 @@ parentPort?.on('message', (message: ToWorker) => {
       reader.moveTo(message.snapshot);
       send({ type: 'moved', generation: message.generation });
       applyNext();
-      break;
-    case 'linesTaken':
-      accessLog.acknowledge(message.units);
       break;
     case 'logLevel':
       log.level = message.level;

@@ -100,8 +100,8 @@ binds:
 /** A log stream whose reader always keeps up. */
 function sink(take: (text: string) => void) {
   return {
-    write: (text: string, written: () => void) => {
-      take(text);
+    write: (text: string | Uint8Array, written: () => void) => {
+      take(Buffer.from(text).toString());
       setImmediate(written);
     },
   };
@@ -208,6 +208,28 @@ describe('a worker under load', { timeout: 120_000 }, () => {
       expect(complete).toHaveLength(ends.filter((end) => end === 'complete').length);
     },
   );
+
+  it.each(['exit', 'throw', 'exhaust its heap'])('may %s: what it has logged until then is written', async (way) => {
+    const { mortal: gateway, port } = await start();
+    const paths: string[] = [];
+    for (let round = 0; round < 10; round++) {
+      const group = Array.from({ length: 20 }, (_, n) => `/${round}/${n}`);
+      // On connections of their own, so that both workers get some.
+      const answers = group.map((path) =>
+        fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } }).then((answer) => answer.text()),
+      );
+      expect(new Set(await Promise.all(answers))).toEqual(new Set(['ok']));
+      paths.push(...group);
+    }
+    // The last requests have only just been answered: nobody has been told of their lines yet.
+    for (const index of [0, 1]) gateway.tell(index, way);
+    await until(async () => (await gateway.workers()).every(({ restarts }) => restarts === 1));
+    await gateway.stop();
+    mortal = null;
+    const lines = gateway.stdout.split('\n');
+    expect(lines.pop()).toBe('');
+    expect(lines.map((line) => JSON.parse(line)['http.path']).sort()).toEqual(paths.sort());
+  });
 
   it('may hang: metrics, admin and the other worker go on answering', async () => {
     const { mortal: gateway, port } = await start();

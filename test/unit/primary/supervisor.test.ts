@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { StartError, Supervisor, type WorkerStatus, workerHeapMiB } from '../../../src/primary/supervisor.ts';
 import type { WorkerBoot } from '../../../src/state/messages.ts';
+import { createLineRing, LineRingReader } from '../../../src/state/shared/line-ring.ts';
 import { LevelLogger, type LogRecord } from '../../../src/telemetry/log.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { MetricTotals } from '../../../src/telemetry/totals.ts';
@@ -13,9 +14,19 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
   const metrics = new Metrics();
   const totals = new MetricTotals(metrics);
   const lives = new Map<number, number>();
+  const rings = Array.from({ length: workers }, () => createLineRing(1024 * 1024));
+  const readers = rings.map((ring) => new LineRingReader(ring));
   let text = '';
-  let lines = 0;
+  let dropped = 0;
   let ended = 0;
+  const take = (index: number) => {
+    const reader = readers[index];
+    for (let piece = reader?.peek(); piece; piece = reader?.peek()) {
+      text += piece.toString();
+      reader?.release(piece.length);
+    }
+    dropped += reader?.takeDropped() ?? 0;
+  };
   const supervisor = new Supervisor({
     entry: ENTRY,
     workers,
@@ -24,7 +35,7 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
     boot: (index) => {
       const life = (lives.get(index) ?? 0) + 1;
       lives.set(index, life);
-      return { index, script: scripts(index, life) } as unknown as WorkerBoot;
+      return { index, script: scripts(index, life), lines: rings[index] } as unknown as WorkerBoot;
     },
     live: (index) => {
       const life = totals.life();
@@ -32,14 +43,11 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
         started: () => {},
         message: (message) => {
           if (message.type === 'metrics') life.apply(message.metrics);
-          if (message.type === 'lines') {
-            text += message.text;
-            lines += message.count;
-            supervisor.send(index, { type: 'linesTaken', units: message.text.length });
-          }
+          if (message.type === 'lines') take(index);
         },
         ended: () => {
           life.end();
+          take(index);
           ended++;
         },
       };
@@ -49,7 +57,7 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
     supervisor,
     records,
     metrics,
-    read: () => ({ text, lines, ended }),
+    read: () => ({ text, dropped, ended }),
     served: (index: number) => metrics.responseBytes.labels({ backend: String(index) }).total,
     open: (index: number) => metrics.downstreamOpen.labels({ bind: String(index) }).value,
   };
@@ -102,39 +110,44 @@ describe('supervisor', () => {
   it.each([
     ['throws', 'an exception was not caught: a fault of the program'],
     ['exhausts-heap', 'its heap was exhausted'],
-  ])('replaces a worker that %s; the other goes on, no counter falls, no line is torn', async (script, reason) => {
-    const { supervisor, records, read, served, open } = start(2, (index, life) =>
-      index === 0 && life === 1 ? script : 'serves',
-    );
-    await supervisor.start();
-    let highest = 0;
-    const falls: number[] = [];
-    const watch = setInterval(() => {
-      if (served(0) < highest) falls.push(served(0));
-      highest = served(0);
-    }, 1);
-    await until(() => supervisor.status()[0]?.restarts === 1);
-    const atDeath = served(0);
-    expect(atDeath).toBeGreaterThan(0);
-    expect(open(0)).toBe(0);
-    const other = served(1);
-    await until(() => supervisor.status()[0]?.state === 'serving' && served(0) > atDeath && served(1) > other);
-    clearInterval(watch);
-    expect(falls).toEqual([]);
-    expect(supervisor.status()[1]).toMatchObject({ state: 'serving', restarts: 0 });
-    expect(supervisor.status()[0]?.lastDeath).toBe(reason);
-    expect(records.find(({ level }) => level === 'error')?.message).toBe(
-      `worker 0 died: ${reason}; it is replaced in 100 ms`,
-    );
-    expect(await supervisor.drain(5000, 5000)).toBe(true);
-    const { text, lines, ended } = read();
-    expect(ended).toBe(3);
-    const written = text.split('\n');
-    expect(written.pop()).toBe('');
-    expect(written).toHaveLength(lines);
-    for (const line of written) expect(JSON.parse(line)).toMatchObject({ scope: 'request' });
-    expect(open(0) + open(1)).toBe(0);
-  });
+  ])(
+    'replaces a worker that %s; the other goes on, no counter falls, no line is torn or lost',
+    async (script, reason) => {
+      const { supervisor, records, read, served, open } = start(2, (index, life) =>
+        index === 0 && life === 1 ? script : 'serves',
+      );
+      await supervisor.start();
+      let highest = 0;
+      const falls: number[] = [];
+      const watch = setInterval(() => {
+        if (served(0) < highest) falls.push(served(0));
+        highest = served(0);
+      }, 1);
+      await until(() => supervisor.status()[0]?.restarts === 1);
+      const atDeath = served(0);
+      expect(atDeath).toBeGreaterThan(0);
+      expect(open(0)).toBe(0);
+      const other = served(1);
+      await until(() => supervisor.status()[0]?.state === 'serving' && served(0) > atDeath && served(1) > other);
+      clearInterval(watch);
+      expect(falls).toEqual([]);
+      expect(supervisor.status()[1]).toMatchObject({ state: 'serving', restarts: 0 });
+      expect(supervisor.status()[0]?.lastDeath).toBe(reason);
+      expect(records.find(({ level }) => level === 'error')?.message).toBe(
+        `worker 0 died: ${reason}; it is replaced in 100 ms`,
+      );
+      expect(await supervisor.drain(5000, 5000)).toBe(true);
+      const { text, dropped, ended } = read();
+      expect([ended, dropped]).toEqual([3, 0]);
+      const written = text.split('\n');
+      expect(written.pop()).toBe('');
+      const routes = written.map((line) => JSON.parse(line).route);
+      expect(routes.filter((route) => route === 'worker-1')).toHaveLength(served(1));
+      // The one that died may have counted more than it still said.
+      expect(routes.filter((route) => route === 'worker-0').length).toBeGreaterThanOrEqual(served(0));
+      expect(open(0) + open(1)).toBe(0);
+    },
+  );
 
   it('waits longer after each death in a row', async () => {
     const { supervisor, records } = start(2, (index, life) =>
@@ -152,7 +165,8 @@ describe('supervisor', () => {
     await until(() => served(0) > 100 && served(1) > 100);
     expect(await supervisor.drain(5000, 5000)).toBe(true);
     expect(supervisor.status().map(({ state }: WorkerStatus) => state)).toEqual(['left', 'left']);
-    expect(served(0) + served(1)).toBe(read().lines);
+    expect(read().text.split('\n')).toHaveLength(served(0) + served(1) + 1);
+    expect(read().dropped).toBe(0);
   });
 
   it('says so where a worker does not leave in time', async () => {

@@ -1,15 +1,57 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/errors/table.ts';
-import { AccessLog, type LineBatch } from '../../../src/telemetry/access-log.ts';
+import { AccessLog, type AccessLogOptions, type LineSink } from '../../../src/telemetry/access-log.ts';
 import { endedExchange, usageOf } from './ended-exchange.ts';
 
+/** Takes as many lines as it has room for, and makes room when it is told to. */
+class CountingSink implements LineSink {
+  readonly taken: string[] = [];
+  dropped = 0;
+  room: number;
+
+  constructor(room = Number.POSITIVE_INFINITY) {
+    this.room = room;
+  }
+
+  write(line: string): boolean {
+    if (this.taken.length >= this.room) return false;
+    this.taken.push(line);
+    return true;
+  }
+
+  drop(lines: number): void {
+    this.dropped += lines;
+  }
+
+  /** The paths of the lines taken. */
+  get paths(): string[] {
+    return this.taken.map((line) => /http\.path=\/(\S+)/.exec(line)?.[1] ?? '');
+  }
+}
+
 function lines(format: 'text' | 'json', ...exchanges: ReturnType<typeof endedExchange>[]): string {
-  const batches: LineBatch[] = [];
-  const log = new AccessLog({ format, send: (batch) => batches.push(batch) });
+  const { log, sink } = open({ format });
   for (const exchange of exchanges) log.write(exchange);
   log.flush();
-  return batches.map((batch) => batch.text).join('');
+  return sink.taken.join('');
+}
+
+/** A log that announces nothing by itself unless `options` say so, and how often it did. */
+function open(options: Partial<AccessLogOptions> & { room?: number }) {
+  const sink = new CountingSink(options.room);
+  const announced = { times: 0 };
+  const announce = () => {
+    announced.times++;
+  };
+  return { sink, announced, log: new AccessLog({ format: 'text', sink, announce, flushMs: 60_000, ...options }) };
+}
+
+/** Writes lines with the paths /0, /1 …; `from` is the first. */
+function writeNumbered(log: AccessLog, count: number, from = 0): string[] {
+  const paths = Array.from({ length: count }, (_, n) => String(from + n));
+  for (const path of paths) log.write(endedExchange({ path: `/${path}` }));
+  return paths;
 }
 
 /** Reads `key=value` pairs as a logfmt reader does. */
@@ -145,33 +187,107 @@ describe('access log', () => {
     expect(JSON.parse(line)['http.path']).toHaveLength(4097);
   });
 
-  it('sends whole lines, and drops and counts them while too much is unacknowledged', () => {
-    const batches: LineBatch[] = [];
-    const log = new AccessLog({
-      format: 'text',
-      send: (batch) => batches.push(batch),
-      batchUnits: 1000,
-      maxUnacknowledged: 3000,
-    });
-    for (let i = 0; i < 100; i++) log.write(endedExchange({}));
-    log.flush();
-    const sent = batches.reduce((sum, batch) => sum + batch.count, 0);
-    const dropped = batches.reduce((sum, batch) => sum + batch.dropped, 0);
-    expect(sent).toBeGreaterThan(5);
-    expect(sent + dropped).toBe(100);
-    for (const batch of batches) {
-      expect(batch.text.split('\n')).toHaveLength(batch.count + 1);
-      log.acknowledge(batch.text.length);
+  it('hands each line on at once, and announces them after so many units', () => {
+    const { log, sink, announced } = open({ announceUnits: 1000 });
+    let units = 0;
+    let due = 0;
+    for (let n = 0; n < 100; n++) {
+      writeNumbered(log, 1, n);
+      expect(sink.taken).toHaveLength(n + 1);
+      expect(sink.taken[n]).toMatch(/^[^\n]+\n$/);
+      units += sink.taken[n]?.length ?? 0;
+      if (units >= 1000) {
+        due++;
+        units = 0;
+      }
+      expect(announced.times).toBe(due);
     }
-    log.write(endedExchange({}));
+    expect(due).toBeGreaterThan(5);
     log.flush();
-    expect(batches.at(-1)).toMatchObject({ count: 1, dropped: 0 });
   });
 
-  it('sends what it has after a moment, without being asked', async () => {
-    const batch = await new Promise<LineBatch>((resolve) => {
-      new AccessLog({ format: 'text', send: resolve, flushMs: 5 }).write(endedExchange({}));
+  it('announces what it has after a moment, without being asked', async () => {
+    const sink = new CountingSink();
+    await new Promise<void>((announce) => {
+      new AccessLog({ format: 'text', sink, announce, flushMs: 5 }).write(endedExchange({}));
     });
-    expect(batch.count).toBe(1);
+    expect(sink.taken).toHaveLength(1);
+  });
+
+  it('holds lines back while there is no room, and hands them on later, in order', () => {
+    const { log, sink } = open({ room: 3 });
+    const paths = writeNumbered(log, 10);
+    expect(sink.paths).toEqual(paths.slice(0, 3));
+    expect(log.flush()).toBe(false);
+    sink.room = 5;
+    // There is room again, but others have waited longer.
+    paths.push(...writeNumbered(log, 1, 10));
+    expect(sink.paths).toEqual(paths.slice(0, 3));
+    expect(log.flush()).toBe(false);
+    expect(sink.paths).toEqual(paths.slice(0, 5));
+    sink.room = 100;
+    expect(log.flush()).toBe(true);
+    expect(sink.paths).toEqual(paths);
+    paths.push(...writeNumbered(log, 1, 11));
+    expect(sink.paths).toEqual(paths);
+    expect(sink.dropped).toBe(0);
+    log.flush();
+  });
+
+  it('goes on trying without being asked while lines are held back', async () => {
+    const sink = new CountingSink(1);
+    const log = new AccessLog({
+      format: 'text',
+      sink,
+      flushMs: 1,
+      announce: () => {
+        sink.room++;
+      },
+    });
+    const paths = writeNumbered(log, 5);
+    while (sink.taken.length < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(sink.paths).toEqual(paths);
+  });
+
+  it('drops and counts lines past what it may hold, and takes new ones once that is less', () => {
+    const { log, sink } = open({ room: 1, maxHeldUnits: 3000 });
+    const paths = writeNumbered(log, 100);
+    expect(sink.dropped).toBeGreaterThan(50);
+    const held = 99 - sink.dropped;
+    expect(held).toBeGreaterThan(5);
+    sink.room = 100;
+    expect(log.flush()).toBe(true);
+    // Those that came first were kept.
+    expect(sink.paths).toEqual(paths.slice(0, 1 + held));
+    // All of the bound is free again.
+    sink.room = sink.taken.length;
+    sink.dropped = 0;
+    writeNumbered(log, held);
+    expect(sink.dropped).toBe(0);
+    sink.room += held;
+    expect(log.flush()).toBe(true);
+  });
+
+  it('is closed once everything has found room', async () => {
+    const { log, sink } = open({ room: 2 });
+    const paths = writeNumbered(log, 6);
+    const more = setInterval(() => sink.room++, 1);
+    await log.close(20_000);
+    clearInterval(more);
+    expect(sink.paths).toEqual(paths);
+    expect(sink.dropped).toBe(0);
+  });
+
+  it('drops and counts what finds no room while it is closed, and still takes a late line', async () => {
+    const { log, sink, announced } = open({ room: 2, flushMs: 1 });
+    const paths = writeNumbered(log, 6);
+    await log.close(1);
+    expect(sink.dropped).toBe(4);
+    sink.room = 3;
+    const before = announced.times;
+    writeNumbered(log, 1, 6);
+    expect(sink.paths).toEqual([...paths.slice(0, 2), '6']);
+    while (announced.times === before) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(sink.dropped).toBe(4);
   });
 });

@@ -3,17 +3,19 @@
  * way `workerData.script` says for this life, so that its supervisor can be tested.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { LineRingWriter } from '../../../../dist/state/shared/line-ring.js';
 import { AccessLog } from '../../../../dist/telemetry/access-log.js';
 import { Metrics } from '../../../../dist/telemetry/metrics.js';
 import { MetricsPush } from '../../../../dist/telemetry/metrics-push.js';
 
-const { script, index } = workerData;
+const { script, index, lines } = workerData;
 const metrics = new Metrics();
 const log = new AccessLog({
   format: 'json',
   flushMs: 1,
-  batchUnits: 2048,
-  send: (batch) => parentPort.postMessage({ type: 'lines', ...batch }),
+  announceUnits: 2048,
+  sink: new LineRingWriter(lines),
+  announce: () => parentPort.postMessage({ type: 'lines' }),
 });
 const push = new MetricsPush(
   metrics,
@@ -46,11 +48,10 @@ function serve() {
 }
 
 let serving = null;
-parentPort.on('message', (message) => {
-  if (message.type === 'linesTaken') log.acknowledge(message.units);
+parentPort.on('message', async (message) => {
   if (message.type === 'drain' && script !== 'deaf') {
     clearInterval(serving);
-    log.flush();
+    await log.close(5000);
     push.stop();
     parentPort.postMessage({ type: 'drained' });
     parentPort.close();
