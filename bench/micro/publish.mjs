@@ -62,6 +62,7 @@ async function measure(routes) {
       buckets,
       endpoints,
       memory: budgets,
+      lines: memory.lines(index).buffer,
     };
     const worker = new Worker(built('workers/worker.js'), { workerData: boot });
     worker.on('message', (message) => {
