@@ -38,7 +38,7 @@ export class LogWriter {
   /** Queues one whole line, or several. Says whether they were taken. */
   write(text: string): boolean {
     if (this.#queuedUnits + text.length > this.#maxQueued) {
-      this.#onDropped(text.split('\n').length - 1);
+      this.#onDropped(linesIn(text));
       return false;
     }
     this.#queue.push(text);
@@ -72,21 +72,16 @@ export class LogWriter {
     for (;;) {
       const turn = this.#queue.shift();
       if (turn === undefined) break;
-      if (typeof turn === 'string') {
-        this.#sink.write(turn, (error) => {
-          this.#queuedUnits -= turn.length;
-          // A stream that failed (its reader is gone, the disk is full) has lost these lines; later ones may get through.
-          if (error) this.#onDropped(turn.split('\n').length - 1);
-          this.#next();
-        });
-        return;
-      }
-      const piece = turn.peek();
+      const piece = typeof turn === 'string' ? turn : turn.peek();
       if (piece === null) continue;
       this.#sink.write(piece, (error) => {
-        if (error) this.#onDropped(newlines(piece));
-        turn.release(piece.length);
-        this.drain(turn);
+        // A stream that failed (its reader is gone, the disk is full) has lost these lines; later ones may get through.
+        if (error) this.#onDropped(linesIn(piece));
+        if (typeof turn === 'string') this.#queuedUnits -= turn.length;
+        else {
+          turn.release(piece.length);
+          this.drain(turn);
+        }
         this.#next();
       });
       return;
@@ -96,8 +91,9 @@ export class LogWriter {
   }
 }
 
-function newlines(bytes: Uint8Array): number {
+function linesIn(piece: string | Uint8Array): number {
+  if (typeof piece === 'string') return piece.split('\n').length - 1;
   let count = 0;
-  for (const byte of bytes) if (byte === NEWLINE) count++;
+  for (const byte of piece) if (byte === NEWLINE) count++;
   return count;
 }

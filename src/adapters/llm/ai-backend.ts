@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
@@ -12,7 +11,7 @@ import { routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
 import {
   type Choice,
-  dialectOf,
+  dialectByPath,
   forwardAsIs,
   forwardJson,
   holdRequest,
@@ -28,6 +27,7 @@ const DEFAULT_HEALTH = { eviction: { duration: '10s', consecutiveFailures: 3 } }
 
 /** An `ai` backend: one provider, or several in priority groups. */
 export class AiBackendServer implements CompiledBackend {
+  readonly errorDialect = dialectByPath;
   readonly #services: AdapterServices;
   readonly #groups: TargetGroups;
   readonly #plans: ContextPlans;
@@ -47,10 +47,6 @@ export class AiBackendServer implements CompiledBackend {
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => target)));
     this.#plans = new ContextPlans(groups.flat());
-  }
-
-  errorDialect(exchange: Exchange): ErrorDialect {
-    return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {

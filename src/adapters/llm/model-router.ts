@@ -1,4 +1,3 @@
-import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmModel, LlmRouter } from '../../resources/types.ts';
@@ -13,7 +12,7 @@ import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
 import {
   type Choice,
-  dialectOf,
+  dialectByPath,
   forwardAsIs,
   forwardJson,
   holdRequest,
@@ -31,6 +30,7 @@ interface RoutedModel {
 
 /** The `llm:` section: the model that a request names decides which provider it goes to. */
 export class ModelRouter implements CompiledBackend {
+  readonly errorDialect = dialectByPath;
   readonly #services: AdapterServices;
   readonly #router: LlmRouter;
   /** In the router's order, the most specific pattern first. */
@@ -50,10 +50,6 @@ export class ModelRouter implements CompiledBackend {
     this.#models = planned;
     this.#virtual = new Set(router.virtualModels.map(({ name }) => name));
     this.#plans = new ContextPlans(planned);
-  }
-
-  errorDialect(exchange: Exchange): ErrorDialect {
-    return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {

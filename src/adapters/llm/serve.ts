@@ -12,6 +12,7 @@ import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
 import { speaksAnthropic } from './models.ts';
+import { routeByPath } from './paths.ts';
 import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ProviderTarget } from './target.ts';
@@ -57,8 +58,13 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
   return { exchange, context, facts, route };
 }
 
+/** The client's language before anything but the path it asked for is known. */
+export function dialectByPath(exchange: Exchange): ErrorDialect {
+  return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
+}
+
 /** The client's language on a route: its format's, else what its headers say. */
-export function dialectOf(exchange: Exchange, route: RouteType | null): ErrorDialect {
+function dialectOf(exchange: Exchange, route: RouteType | null): ErrorDialect {
   const format = route === null ? undefined : FORMATS.get(route);
   return format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
 }

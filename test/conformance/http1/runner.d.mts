@@ -1,4 +1,4 @@
-import type { Driver, DriverLimits } from '../../../src/workers/drivers/driver.ts';
+import type { Driver, ListenOptions } from '../../../src/workers/drivers/driver.ts';
 import type { Case } from './cases.mjs';
 
 export interface Result {
@@ -8,5 +8,5 @@ export interface Result {
   /** A known fault of the driver. */
   known: boolean;
 }
-export const LIMITS: DriverLimits;
+export function listenOptions(onExchange: ListenOptions['onExchange']): ListenOptions;
 export function runCases(driver: Driver, cases: Case[]): Promise<Result[]>;

@@ -2,7 +2,7 @@
 import net from 'node:net';
 
 /** Short where a case has to wait for them. Milliseconds, bytes. */
-export const LIMITS = {
+const LIMITS = {
   headTimeoutMs: 600,
   bodyIdleTimeoutMs: 600,
   keepAliveTimeoutMs: 700,
@@ -126,20 +126,25 @@ function send(downstream, times, piece) {
   go();
 }
 
-/** Listens with `driver`, runs all `cases`, closes. Resolves to [{id, passed, complaint, known}] in the table's order. */
-export async function runCases(driver, cases) {
-  const handler = new Handler();
-  const listening = await driver.listen({
+/** A cleartext port of its own, with the limits the table of cases goes by. */
+export function listenOptions(onExchange) {
+  return {
     address: '127.0.0.1',
     port: 0,
     ipv6: false,
     reusePort: false,
     tls: null,
     limits: LIMITS,
-    onExchange: (exchange) => handler.onExchange(exchange),
+    onExchange,
     onRejected: () => {},
     onConnection: () => {},
-  });
+  };
+}
+
+/** Listens with `driver`, runs all `cases`, closes. Resolves to [{id, passed, complaint, known}] in the table's order. */
+export async function runCases(driver, cases) {
+  const handler = new Handler();
+  const listening = await driver.listen(listenOptions((exchange) => handler.onExchange(exchange)));
   const results = new Array(cases.length);
   let next = 0;
   const one = async () => {

@@ -2,7 +2,7 @@ import * as net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { chooseDriver } from '../../../src/workers/drivers/select.ts';
 import { cases } from '../../conformance/http1/cases.mjs';
-import { LIMITS, runCases } from '../../conformance/http1/runner.mjs';
+import { listenOptions, runCases } from '../../conformance/http1/runner.mjs';
 import { hasUws, uwsTitle } from './support.ts';
 
 test('the table has each id once', () => {
@@ -23,17 +23,7 @@ describe.runIf(hasUws).concurrent(uwsTitle, () => {
   });
 
   test('what it can not see times out', { timeout: 60_000 }, async ({ expect }) => {
-    const listening = await chooseDriver('uws').listen({
-      address: '127.0.0.1',
-      port: 0,
-      ipv6: false,
-      reusePort: false,
-      tls: null,
-      limits: LIMITS,
-      onExchange: () => {},
-      onRejected: () => {},
-      onConnection: () => {},
-    });
+    const listening = await chooseDriver('uws').listen(listenOptions(() => {}));
     const head = 'GET / HTTP/1.1\r\nHost: localhost\r\n';
     const stalls = [
       '',
