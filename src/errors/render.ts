@@ -4,11 +4,13 @@ import type { GatewayError } from './table.ts';
  * The shapes in which a client can be told of an error. A protocol's adapter puts its dialect on the Exchange as soon as it
  * recognises the client's format; until then `plain` holds.
  */
-export type ErrorDialect = 'plain' | 'openai' | 'anthropic';
+export type ErrorDialect = 'plain' | 'openai' | 'anthropic' | 'google' | 'bedrock';
 
 export interface RenderedError {
   contentType: string;
   body: string;
+  /** Fields in which the dialect says what the body doesn't: flat, lower-case names. */
+  headers?: readonly string[];
 }
 
 const RENDERERS: Record<ErrorDialect, (error: GatewayError) => RenderedError> = {
@@ -35,6 +37,21 @@ const RENDERERS: Record<ErrorDialect, (error: GatewayError) => RenderedError> = 
       error: { type: anthropicType(error.status), message: `${error.message} ${error.hint}` },
     }),
   }),
+
+  /** https://cloud.google.com/apis/design/errors: {error: {code, message, status}} */
+  google: (error) => ({
+    contentType: 'application/json',
+    body: JSON.stringify({
+      error: { code: error.status, message: `${error.message} ${error.hint}`, status: googleStatus(error.status) },
+    }),
+  }),
+
+  /** https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html: the kind in a header, {message} in the body */
+  bedrock: (error) => ({
+    contentType: 'application/json',
+    body: JSON.stringify({ message: `${error.message} ${error.hint}` }),
+    headers: ['x-amzn-errortype', bedrockType(error.status)],
+  }),
 };
 
 /** Renders `error` for a client that speaks `dialect`. */
@@ -42,14 +59,14 @@ export function renderError(error: GatewayError, dialect: ErrorDialect): Rendere
   return RENDERERS[dialect](error);
 }
 
-function openaiType(status: number): string {
+export function openaiType(status: number): string {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }
 
-function anthropicType(status: number): string {
+export function anthropicType(status: number): string {
   switch (status) {
     case 401:
       return 'authentication_error';
@@ -67,5 +84,53 @@ function anthropicType(status: number): string {
       return 'timeout_error';
     default:
       return status < 500 ? 'invalid_request_error' : 'api_error';
+  }
+}
+
+/** The canonical code of an HTTP status (google.rpc.Code). */
+export function googleStatus(status: number): string {
+  switch (status) {
+    case 401:
+      return 'UNAUTHENTICATED';
+    case 403:
+      return 'PERMISSION_DENIED';
+    case 404:
+      return 'NOT_FOUND';
+    case 409:
+      return 'ABORTED';
+    case 429:
+      return 'RESOURCE_EXHAUSTED';
+    case 499:
+      return 'CANCELLED';
+    case 501:
+      return 'UNIMPLEMENTED';
+    case 503:
+      return 'UNAVAILABLE';
+    case 504:
+      return 'DEADLINE_EXCEEDED';
+    default:
+      return status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL';
+  }
+}
+
+/** The exception of Bedrock's runtime API that has this status. */
+export function bedrockType(status: number): string {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'AccessDeniedException';
+    case 404:
+      return 'ResourceNotFoundException';
+    case 408:
+    case 504:
+      return 'ModelTimeoutException';
+    case 424:
+      return 'ModelErrorException';
+    case 429:
+      return 'ThrottlingException';
+    case 503:
+      return 'ServiceUnavailableException';
+    default:
+      return status < 500 ? 'ValidationException' : 'InternalServerException';
   }
 }

@@ -28,6 +28,11 @@ export const ERRORS = {
     message: "The provider does not take requests in this API's format.",
     hint: 'Send the request in a format the provider takes, or to a model that takes this one.',
   },
+  unsupported_parameter: {
+    status: 400,
+    message: 'The request asks for something that the provider can not do.',
+    hint: 'Leave it out, or ask a model whose provider takes it.',
+  },
   unauthenticated: {
     status: 401,
     message: 'No valid credential was presented.',

@@ -39,7 +39,7 @@ export type LlmOperation = 'chat' | 'text_completion' | 'embeddings' | 'count_to
 
 /**
  * agentgateway's route types: what a request's path says it is. `models`, `passthrough` and `detect` are ways of handling, the
- * others wire formats. `textCompletions` (the legacy /v1/completions) is our own.
+ * others wire formats. `textCompletions` (the legacy /v1/completions) and `converse` (Bedrock's) are our own.
  */
 export const ROUTE_TYPES = [
   'completions',
@@ -55,6 +55,7 @@ export const ROUTE_TYPES = [
   'geminiCountTokens',
   'rerank',
   'textCompletions',
+  'converse',
 ] as const;
 
 export type RouteType = (typeof ROUTE_TYPES)[number];

@@ -200,7 +200,8 @@ export class PipelineReplier implements Replier {
     if (error.code === 'internal') exchange.dropResponseHooks();
     const { errorDialect } = exchange;
     const rendered = renderError(error, typeof errorDialect === 'function' ? errorDialect(exchange) : errorDialect);
-    this.local(exchange, error.status, [...error.headers, 'content-type', rendered.contentType], rendered.body);
+    const headers = [...error.headers, ...(rendered.headers ?? []), 'content-type', rendered.contentType];
+    this.local(exchange, error.status, headers, rendered.body);
   }
 
   finish(exchange: Exchange, cause: EndCause): void {

@@ -1,5 +1,5 @@
 import type { Exchange } from '../../exchange.ts';
-import type { LlmFacts } from '../../facts/llm.ts';
+import type { LlmFacts, Usage } from '../../facts/llm.ts';
 import type { Format, StreamShape } from './formats/format.ts';
 import { JsonScanner } from './json-scan.ts';
 import { isEmptyArray, jsonString, jsonValue } from './json-value.ts';
@@ -9,8 +9,8 @@ import type { ReportedUsage } from './usage.ts';
 
 /** What reads an answer as its bytes pass. */
 export interface Observer {
-  /** The provider's count as far as it was seen. */
-  readonly reported: ReportedUsage | null;
+  /** The provider's count as far as it was seen, null where it wasn't. */
+  usage(): Usage | null;
   /** True once the count can't change any more. */
   readonly final: boolean;
   /** Pieces of the answer seen, about a token each; bytes of it where it isn't a stream. */
@@ -28,14 +28,20 @@ const ANSWER_MODEL = ANSWER.slot('model');
 /** A JSON answer: `usage` and `model` at the top of it, found without holding the rest. */
 export class JsonObserver implements Observer {
   readonly #facts: LlmFacts;
+  readonly #format: Format;
   readonly #scan = new JsonScanner(ANSWER);
-  reported: ReportedUsage | null = null;
+  #reported: ReportedUsage | null = null;
   final = false;
   readonly contentEvents = 0;
   contentBytes = 0;
 
-  constructor(facts: LlmFacts) {
+  constructor(facts: LlmFacts, format: Format) {
     this.#facts = facts;
+    this.#format = format;
+  }
+
+  usage(): Usage | null {
+    return this.#reported === null ? null : this.#format.toUsage(this.#reported);
   }
 
   write(chunk: Buffer): void {
@@ -52,7 +58,7 @@ export class JsonObserver implements Observer {
     this.final = this.#scan.complete;
     const model = jsonString(this.#scan.value(ANSWER_MODEL));
     if (model !== null) this.#facts.responseModel = model;
-    this.reported = asReport(jsonValue(this.#scan.value(ANSWER_USAGE)));
+    this.#reported = asReport(jsonValue(this.#scan.value(ANSWER_USAGE)));
   }
 }
 
@@ -93,7 +99,7 @@ export class SseObserver implements Observer, SseSink {
   readonly #forwarder: Forwarder | null;
   readonly #splitter = new SseSplitter();
 
-  reported: ReportedUsage | null = null;
+  #reported: ReportedUsage | null = null;
   final = false;
   contentEvents = 0;
   readonly contentBytes = 0;
@@ -117,6 +123,10 @@ export class SseObserver implements Observer, SseSink {
     this.#format = format;
     this.#shape = shape;
     this.#forwarder = forwarder;
+  }
+
+  usage(): Usage | null {
+    return this.#reported === null ? null : this.#format.toUsage(this.#reported);
   }
 
   write(chunk: Buffer): void {
@@ -190,7 +200,7 @@ export class SseObserver implements Observer, SseSink {
     for (const slot of USAGES) {
       const report = asReport(jsonValue(scan.value(slot)));
       if (report === null) continue;
-      this.reported = this.#format.mergeUsage(this.reported, report);
+      this.#reported = this.#format.mergeUsage(this.#reported, report);
       const choices = scan.value(CHOICES);
       const alone = choices !== null && isEmptyArray(choices);
       this.final = slot !== START_USAGE && (choices === null || alone);

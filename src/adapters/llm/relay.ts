@@ -1,19 +1,23 @@
-import type { GatewayError } from '../../errors/table.ts';
+import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import { type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
+import { emptyUsage, type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
+import type { Conversion } from './convert/conversion.ts';
+import { type AnswerType, ConvertedPassage } from './convert/passage.ts';
 import type { Format } from './formats/format.ts';
 import { type Forwarder, JsonObserver, type Observer, SseObserver } from './observe.ts';
 import { estimateTokens } from './usage.ts';
 
-/** How one answer is handled. */
-export interface RelayOptions {
-  /** null: the bytes are nobody's business. */
-  readonly format: Format | null;
+/** How one answer is handled. An attempt that goes to another provider may change it. */
+export interface AnswerPlan {
+  /** The format the provider answers in; null: the bytes are nobody's business. */
+  format: Format | null;
   /** The client did not ask for the usage that the gateway had the provider report. */
-  readonly hideUsage: boolean;
-  readonly onClientAbort: OnClientAbort;
+  hideUsage: boolean;
+  onClientAbort: OnClientAbort;
+  /** The client speaks another format than the provider; null where they agree. */
+  conversion: Conversion | null;
 }
 
 /**
@@ -29,10 +33,11 @@ export class Relay implements ResponseSink, Forwarder {
   readonly #facts: LlmFacts;
   readonly #context: RouteContext;
   readonly #services: AdapterServices;
-  readonly #options: RelayOptions;
+  readonly #plan: AnswerPlan;
   #call: UpstreamCall | null = null;
   #flight: Flight | null = null;
   #observer: Observer | null = null;
+  #converted: ConvertedPassage | null = null;
   /** The stream passes through the observer, which leaves events out. */
   #filtered = false;
   #streaming = false;
@@ -46,18 +51,12 @@ export class Relay implements ResponseSink, Forwarder {
   #drainTimer: NodeJS.Timeout | null = null;
   #settled = false;
 
-  constructor(
-    exchange: Exchange,
-    facts: LlmFacts,
-    context: RouteContext,
-    services: AdapterServices,
-    options: RelayOptions,
-  ) {
+  constructor(exchange: Exchange, facts: LlmFacts, context: RouteContext, services: AdapterServices, plan: AnswerPlan) {
     this.#exchange = exchange;
     this.#facts = facts;
     this.#context = context;
     this.#services = services;
-    this.#options = options;
+    this.#plan = plan;
   }
 
   /** Sends the call; from here on the relay answers for the exchange's end. */
@@ -72,19 +71,36 @@ export class Relay implements ResponseSink, Forwarder {
     if (this.#call !== null) this.#call.body = null;
     this.#answered = status >= 200 && status < 300;
     this.#refused = !this.#answered;
+    if (this.#plan.conversion !== null) {
+      this.#convert(this.#plan.conversion, status, headers);
+      return;
+    }
     if (this.#answered) this.#observe(headers);
     if (this.#gone) return;
     this.#context.reply.head(this.#exchange, status, this.#filtered ? withoutLength(headers) : headers);
   }
 
+  #convert(conversion: Conversion, status: number, headers: string[]): void {
+    const converted = new ConvertedPassage(this.#exchange, this.#facts, this.#context.reply, conversion, this);
+    try {
+      converted.head(status, headers, contentType(headers));
+    } catch (error) {
+      this.#flight?.abort();
+      this.onError(error instanceof GatewayError ? error : new GatewayError('internal', undefined, { cause: error }));
+      return;
+    }
+    this.#converted = converted;
+    this.#observer = converted.observer;
+  }
+
   /** An error's body is never an event stream or an answer, whatever was asked for: it passes as it is. */
   #observe(headers: string[]): void {
-    const { format, hideUsage } = this.#options;
+    const { format, hideUsage } = this.#plan;
     if (format === null) return;
     const type = contentType(headers);
     if (type === 'other') return;
     if (type === 'json') {
-      this.#observer = new JsonObserver(this.#facts);
+      this.#observer = new JsonObserver(this.#facts, format);
       return;
     }
     if (format.stream === null) return;
@@ -96,8 +112,11 @@ export class Relay implements ResponseSink, Forwarder {
 
   onData(chunk: Buffer): boolean {
     this.#ready = true;
-    if (!this.#filtered) this.forward(chunk);
-    this.#observer?.write(chunk);
+    if (this.#converted !== null) this.#converted.data(chunk);
+    else {
+      if (!this.#filtered) this.forward(chunk);
+      this.#observer?.write(chunk);
+    }
     if (this.#ready) return true;
     this.#pause();
     return false;
@@ -106,6 +125,10 @@ export class Relay implements ResponseSink, Forwarder {
   /** Bytes for the client; for one that has left they end here. */
   forward(bytes: Buffer): void {
     if (!this.#gone && !this.#context.reply.data(this.#exchange, bytes)) this.#ready = false;
+  }
+
+  get #streamed(): boolean {
+    return this.#streaming || this.#converted?.streaming === true;
   }
 
   #pause(): void {
@@ -120,24 +143,29 @@ export class Relay implements ResponseSink, Forwarder {
   }
 
   onEnd(trailers: string[]): void {
-    this.#observer?.end();
+    if (this.#converted !== null) this.#converted.complete();
+    else this.#observer?.end();
     this.#settle(true);
     if (this.#gone) this.#finishGone();
+    else if (this.#converted !== null) this.#converted.deliver();
     else this.#context.reply.end(this.#exchange, trailers);
   }
 
   onError(error: GatewayError): void {
     this.#settle(false);
     if (this.#gone) this.#finishGone();
-    else if (this.#streaming && this.#exchange.status !== 0) this.#breakStream(error);
+    else if (this.#streamed && this.#exchange.status !== 0) this.#breakStream(error);
     else this.#context.reply.error(this.#exchange, error);
   }
 
   /** Tells the client of the error in its own words before the stream breaks off. */
   #breakStream(error: GatewayError): void {
-    const event = this.#options.format?.stream?.errorEvent(error) ?? '';
-    // The blank line ends an event that was cut in the middle.
-    this.forward(Buffer.from(`\n\n${event}`));
+    if (this.#converted !== null) this.#converted.fail(error);
+    else {
+      const event = this.#plan.format?.stream?.errorEvent(error) ?? '';
+      // The blank line ends an event that was cut in the middle.
+      this.forward(Buffer.from(`\n\n${event}`));
+    }
     // Breaking off in the same turn would take the event's bytes along.
     setImmediate(() => this.#context.reply.error(this.#exchange, error));
   }
@@ -158,7 +186,7 @@ export class Relay implements ResponseSink, Forwarder {
 
   /** Takes a place in the process's budget of drained streams where there is a count to wait for. */
   #mayDrain(): boolean {
-    const { format, onClientAbort } = this.#options;
+    const { format, onClientAbort } = this.#plan;
     if (format === null || format.free || onClientAbort === 'cancel') return false;
     return !this.#refused && this.#services.drains.take(1);
   }
@@ -182,12 +210,12 @@ export class Relay implements ResponseSink, Forwarder {
   #settle(complete: boolean): void {
     if (this.#settled) return;
     this.#settled = true;
-    const { format } = this.#options;
+    const { format } = this.#plan;
     if (format === null) return;
     const observer = this.#observer;
-    const reported = observer?.reported ?? null;
+    const reported = observer?.usage() ?? null;
     if (reported !== null && (complete || observer?.final === true)) {
-      this.#facts.usage = format.toUsage(reported);
+      this.#facts.usage = reported;
     } else if (!format.free && this.#mayHaveWorked()) {
       this.#facts.usage = this.#estimate(format, observer);
       this.#facts.usageEstimated = true;
@@ -201,11 +229,10 @@ export class Relay implements ResponseSink, Forwarder {
   }
 
   #estimate(format: Format, observer: Observer | null): Usage {
-    const reported = observer?.reported ?? null;
-    const usage: Usage =
-      reported === null
-        ? { input: estimateTokens(this.#facts.requestBytes), cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 }
-        : format.toUsage(reported);
+    const usage: Usage = observer?.usage() ?? {
+      ...emptyUsage(),
+      input: estimateTokens(this.#facts.requestBytes),
+    };
     if (format.operation === 'embeddings') return usage;
     const seen = observer === null ? 0 : observer.contentEvents + estimateTokens(observer.contentBytes);
     usage.output += Math.max(seen - outputTokens(usage), 0);
@@ -214,15 +241,16 @@ export class Relay implements ResponseSink, Forwarder {
 }
 
 /** Answers in an encoding of their own can't be read; the request asked for none. */
-function contentType(headers: readonly string[]): 'json' | 'sse' | 'other' {
-  let type: 'json' | 'sse' | 'other' = 'other';
+function contentType(headers: readonly string[]): AnswerType {
+  let type: AnswerType = 'other';
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i];
     const value = headers[i + 1] as string;
     if (name === 'content-encoding' && value !== 'identity') return 'other';
     if (name !== 'content-type') continue;
     const lower = value.toLowerCase();
-    if (lower.startsWith('text/event-stream')) type = 'sse';
+    if (lower.startsWith('text/event-stream') || lower.startsWith('application/vnd.amazon.eventstream'))
+      type = 'stream';
     else if (lower.startsWith('application/json') || lower.includes('+json')) type = 'json';
   }
   return type;

@@ -7,18 +7,17 @@ import type { UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
+import { ConvertibleRequest } from './convert/convertible-request.ts';
 import { decodeBody } from './decode-body.ts';
 import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
+import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { speaksAnthropic } from './models.ts';
 import { routeByPath } from './paths.ts';
-import { Relay } from './relay.ts';
+import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
-import type { ProviderTarget } from './target.ts';
-
-/** What an LLM route may hold of a body where the configuration doesn't say: prompts carry images and documents. Ours. */
-export const LLM_MAX_BUFFER_BYTES = 32 * 1024 * 1024;
+import type { Destination, ProviderTarget } from './target.ts';
 
 /** What both kinds of backend know of a request before a provider is chosen. */
 export interface Incoming {
@@ -60,7 +59,7 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
 
 /** The client's language before anything but the path it asked for is known. */
 export function dialectByPath(exchange: Exchange): ErrorDialect {
-  return dialectOf(exchange, routeByPath(exchange.originalPath) ?? null);
+  return dialectOf(exchange, routeByPath(exchange.originalPath));
 }
 
 /** The client's language on a route: its format's, else what its headers say. */
@@ -98,30 +97,40 @@ export async function holdRequest(incoming: Incoming, services: AdapterServices)
 }
 
 /**
- * Sends a request on in its provider's own format: in the client's bytes but for the model, members that policies set, and the
- * request for usage in a stream.
+ * Sends a request on. Where the provider takes the client's format, in the client's bytes but for the model, members that policies set,
+ * and the request for usage in a stream; else converted.
  */
 export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices): void {
   const { exchange, context, facts, route } = incoming;
   const format: Format = FORMATS.get(route) ?? detect;
   facts.clientModel = body.model;
   facts.streaming = body.streaming;
-  const includeUsage = format.usageOnRequest && body.streaming && body.lacksUsageOption();
-  const direct = (target: ProviderTarget, call: UpstreamCall) => {
-    target.requireFormat(route);
+  const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
+  const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
+  const convertible = new ConvertibleRequest(incoming, wantsUsage);
+  const direct = (target: ProviderTarget, call: UpstreamCall | null): UpstreamCall => {
     const policy = choice.policyOf(target);
     const model = body.modelFor(target.provider.model, policy);
     if (model === '') throw new GatewayError('missing_model');
+    const spoken = target.formatFor(route);
+    const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
-    call.body = body.encode(model, policy, includeUsage);
+    const to: Destination = { route: spoken, converted, model, streaming: facts.streaming };
+    const directed = call ?? target.call(exchange, context, to, true);
+    if (call !== null) target.address(call, context, to, true);
+    const includeUsage = !converted && body.streaming && !wantsUsage;
+    const bytes = body.encode(model, policy, includeUsage);
+    answer.format = FORMATS.get(spoken) ?? detect;
+    answer.hideUsage = includeUsage;
+    answer.onClientAbort = choice.onClientAbortOf(target);
+    answer.conversion = converted ? convertible.convert(bytes, target, to) : null;
+    directed.body = answer.conversion === null ? bytes : convertible.body(answer.conversion, target, to);
+    return directed;
   };
-  const { target } = choice;
-  target.requireFormat(route);
-  const call = target.call(exchange, context, route, true);
-  direct(target, call);
-  if (choice.next !== null) redirectAttempts(call, context, route, choice, direct);
-  send(incoming, call, choice, services, format, includeUsage);
+  const call = direct(choice.target, null);
+  if (choice.next !== null) redirectAttempts(call, context, choice, direct);
+  send(incoming, call, choice.target, services, answer);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */
@@ -134,19 +143,21 @@ export function forwardAsIs(
 ): void {
   const { exchange, context, facts, route } = incoming;
   const { target } = choice;
-  target.requireFormat(route);
+  const spoken = target.formatFor(route);
+  if (spoken !== route) throw new GatewayError('unsupported_conversion');
   facts.provider = target.provider.telemetryName;
   facts.requestModel = facts.clientModel;
-  const call = target.call(exchange, context, route, Buffer.isBuffer(body));
+  const to = { route, converted: false, model: facts.requestModel, streaming: facts.streaming };
+  const call = target.call(exchange, context, to, Buffer.isBuffer(body));
   call.body = body;
-  send(incoming, call, choice, services, format, false);
+  const onClientAbort = choice.onClientAbortOf(target);
+  send(incoming, call, target, services, { format, hideUsage: false, onClientAbort, conversion: null });
 }
 
-/** Each further attempt of a call goes to another provider, as long as there is one. */
+/** Each further attempt of a call goes to another provider, as long as there is one, and is encoded anew for it. */
 function redirectAttempts(
   call: UpstreamCall,
   context: RouteContext,
-  route: RouteType,
   choice: Choice,
   direct: (target: ProviderTarget, call: UpstreamCall) => void,
 ): void {
@@ -157,7 +168,6 @@ function redirectAttempts(
       const next = choice.next(tried);
       if (next !== target) {
         target = next;
-        target.address(attempt, context, route, true);
         direct(target, attempt);
       }
     }
@@ -169,19 +179,13 @@ function redirectAttempts(
 function send(
   incoming: Incoming,
   call: UpstreamCall,
-  choice: Choice,
+  target: ProviderTarget,
   services: AdapterServices,
-  format: Format | null,
-  hideUsage: boolean,
+  answer: AnswerPlan,
 ): void {
   const { exchange, context, facts } = incoming;
-  const { target } = choice;
   if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
   if (target.onResponse !== null) exchange.onResponse(target.onResponse);
-  const relay = new Relay(exchange, facts, context, services, {
-    format,
-    hideUsage,
-    onClientAbort: choice.onClientAbortOf(target),
-  });
+  const relay = new Relay(exchange, facts, context, services, answer);
   relay.send(call, target.dispatch ?? context.dispatch);
 }

@@ -7,6 +7,7 @@ import type { BackendHooks, UpstreamCall } from '../../upstream/call.ts';
 import type { Cluster, UpstreamTls } from '../../upstream/cluster.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
+import { spokenFormat } from './convert/choose.ts';
 import { isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
 import type { OpenProvider, ProviderDefinition } from './providers/provider.ts';
@@ -39,6 +40,19 @@ const DROPPED = {
   streamed: new Set<string>(),
   streamedOwnKey: new Set(CREDENTIAL_FIELDS),
 } as const;
+
+/** Fields by which clients of one API speak to it alone: no other provider is sent them. */
+const API_FIELDS = /^(?:anthropic-|openai-|x-stainless-|x-goog-|x-amz|amz-)/;
+
+/** What a request becomes on its way to a target. */
+export interface Destination {
+  /** The format it is sent in, or how it is handled. */
+  readonly route: RouteType;
+  /** It was converted: nothing of the client's own API goes along. */
+  readonly converted: boolean;
+  readonly model: string;
+  readonly streaming: boolean;
+}
 
 /** What a route context adds to a target. */
 interface Prepared {
@@ -98,13 +112,18 @@ export class ProviderTarget {
     return this.#open?.dispatch;
   }
 
-  /** Throws `unsupported_conversion` where the provider doesn't take requests of this route type as they are. */
-  requireFormat(route: RouteType): void {
-    if (!isFormatName(route) || this.provider.formats.has(route)) return;
-    const formats = [...this.provider.formats.keys()].join(', ');
+  /**
+   * The format a request of type `route` is sent in: the client's own where the provider takes it, else one it can be converted to.
+   * Throws `unsupported_conversion` where there is none.
+   */
+  formatFor(route: RouteType): RouteType {
+    const { formats } = this.provider;
+    if (!isFormatName(route) || formats.has(route)) return route;
+    const spoken = spokenFormat(route, formats);
+    if (spoken !== null) return spoken;
     throw new GatewayError(
       'unsupported_conversion',
-      `The provider "${this.name}" does not take "${route}" requests; it takes: ${formats}.`,
+      `The provider "${this.name}" does not take "${route}" requests; it takes: ${[...formats.keys()].join(', ')}.`,
     );
   }
 
@@ -113,7 +132,7 @@ export class ProviderTarget {
   }
 
   /** A call with the request's fields, without its body. */
-  call(exchange: Exchange, context: RouteContext, route: RouteType, held: boolean): UpstreamCall {
+  call(exchange: Exchange, context: RouteContext, to: Destination, held: boolean): UpstreamCall {
     const prepared = this.#prepare(context);
     const call: UpstreamCall = {
       exchange,
@@ -126,12 +145,12 @@ export class ProviderTarget {
       prepare: prepared.prepare,
       headTimeoutMs: 0,
     };
-    this.address(call, context, route, held);
+    this.address(call, context, to, held);
     return call;
   }
 
   /** Directs a call to this target; a call that was directed to another one before is directed anew. */
-  address(call: UpstreamCall, context: RouteContext, route: RouteType, held: boolean): void {
+  address(call: UpstreamCall, context: RouteContext, to: Destination, held: boolean): void {
     const prepared = this.#prepare(context);
     const { exchange } = call;
     const dropped = prepared.ownKey
@@ -142,9 +161,10 @@ export class ProviderTarget {
         ? DROPPED.held
         : DROPPED.streamed;
     call.headers = forwardedHeaders(exchange, dropped);
+    if (to.converted) call.headers = withoutApiFields(call.headers);
     // An answer in an encoding can't be read as it passes.
     if (held) call.headers.push('accept-encoding', 'identity');
-    call.path = this.#path(exchange, route);
+    call.path = this.#path(exchange, to);
     call.cluster = prepared.cluster;
   }
 
@@ -200,18 +220,28 @@ export class ProviderTarget {
     return (call, exchange) => runSteps(steps, 0, call, exchange);
   }
 
-  #path(exchange: Exchange, route: RouteType): string {
+  #path(exchange: Exchange, to: Destination): string {
     const { pathOverride, pathPrefix, hostOverride } = this.#provider;
     if (pathOverride !== '') return pathOverride;
     const { formats, basePath, keepsPathOnHostOverride } = this.provider;
-    const own = isFormatName(route) ? formats.get(route) : undefined;
-    if (own?.verbatim === true) return withQuery(own.path, exchange.query);
-    if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride)
-      return withQuery(exchange.path, exchange.query);
-    if (own !== undefined && own.path !== '')
-      return withQuery((pathPrefix === '' ? basePath : pathPrefix) + own.path, exchange.query);
-    return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), exchange.query);
+    const own = isFormatName(to.route) ? formats.get(to.route) : undefined;
+    const path = own?.pathOf?.(to.model, to.streaming) ?? own?.path ?? '';
+    // What was converted has a path of its new format, wherever it goes, and none of the client's query.
+    const query = to.converted ? '' : exchange.query;
+    if (own?.verbatim === true) return withQuery(path, query);
+    if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride && !to.converted)
+      return withQuery(exchange.path, query);
+    if (path !== '') return withQuery((pathPrefix === '' ? basePath : pathPrefix) + path, query);
+    return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), query);
   }
+}
+
+function withoutApiFields(headers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!API_FIELDS.test(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
+  }
+  return kept;
 }
 
 const USUAL_BASE = '/v1';

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../../facts/conversation.ts';
 import type { HeaderList } from '../../../headers.ts';
 import type { ProviderEntry } from '../../../resources/catalogue.ts';
 import type { AiProvider } from '../../../resources/types.ts';
@@ -36,12 +37,20 @@ export interface OpenProvider {
    * have been through it before. `configuredLocation`: the operator said where the credential goes.
    */
   fixHeaders?(headers: HeaderList, configuredLocation: boolean): void;
+  /** Whose thinking signatures the model takes; `telemetryName` where it doesn't say. */
+  issuerOf?(model: string): string;
+  /** Longest answer asked for where the format insists on one and the client gave none. */
+  defaultMaxTokens?(model: string): number;
+  /** A converted body as this provider wants it: fields it names otherwise, or refuses. */
+  shapeBody?(body: JsonObject, format: FormatName, model: string): JsonObject;
   /** Answers in the gateway itself, in place of an upstream. */
   readonly dispatch?: Dispatch;
 }
 
 export interface FormatPath {
   readonly path: string;
+  /** In place of `path` where it names the model. */
+  pathOf?(model: string, streaming: boolean): string;
   /** Given by the operator or a preset as a whole: neither base path nor prefix applies. */
   readonly verbatim: boolean;
 }

@@ -1,0 +1,236 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { Exchange } from '../../../exchange.ts';
+import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts';
+import type { LlmFacts, Usage } from '../../../facts/llm.ts';
+import { type Frame, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
+import { parseObject } from '../formats/fields.ts';
+import type { Observer } from '../observe.ts';
+import type { Conversion } from './conversion.ts';
+import { type FrameReader, FrameTooLarge, type FrameWriter } from './framing.ts';
+
+/** Takes what a converted answer becomes. */
+export interface Output {
+  forward(bytes: Buffer): void;
+}
+
+/** Counts what passes, as the client will be told it and the log will have it. */
+abstract class ConvertedAnswer implements Observer {
+  protected readonly exchange: Exchange;
+  protected readonly facts: LlmFacts;
+  protected readonly conversion: Conversion;
+  #usage: Usage | null = null;
+  final = false;
+  contentEvents = 0;
+  contentBytes = 0;
+
+  constructor(exchange: Exchange, facts: LlmFacts, conversion: Conversion) {
+    this.exchange = exchange;
+    this.facts = facts;
+    this.conversion = conversion;
+  }
+
+  abstract write(chunk: Buffer): void;
+  abstract end(): void;
+
+  usage(): Usage | null {
+    return this.#usage;
+  }
+
+  protected noteAnswer(model: string, usage: Usage | null): void {
+    if (model !== '' && this.facts.responseModel === '') this.facts.responseModel = model;
+    if (usage !== null) this.#usage = usage;
+  }
+}
+
+/** An answer in one piece: held, within the limit for bodies, and converted when it is complete. */
+export class ConvertedWhole extends ConvertedAnswer {
+  readonly #chunks: Buffer[] = [];
+  /** What the provider said, and the client's body, once complete. */
+  answer: Answer | null = null;
+  body = '';
+  /** Why there is none. */
+  error: GatewayError | null = null;
+
+  write(chunk: Buffer): void {
+    this.contentBytes += chunk.length;
+    if (this.contentBytes <= this.conversion.maxHeldBytes) this.#chunks.push(chunk);
+    else this.#chunks.length = 0;
+  }
+
+  end(): void {
+    try {
+      const answer = this.#read();
+      if (answer === null) return;
+      this.final = true;
+      this.noteAnswer(answer.model, answer.usage);
+      this.answer = answer;
+      if (!this.conversion.streaming) this.body = this.conversion.encodeAnswer(answer);
+    } catch (cause) {
+      this.error = new GatewayError('upstream_protocol', "The provider's answer could not be converted.", { cause });
+    }
+  }
+
+  /** The answer, or null where `error` says why there is none. */
+  #read(): Answer | null {
+    if (this.contentBytes > this.conversion.maxHeldBytes) {
+      this.error = new GatewayError('upstream_protocol', "The provider's answer is larger than may be converted.");
+      return null;
+    }
+    const body = parseObject(Buffer.concat(this.#chunks).toString('utf8'));
+    this.#chunks.length = 0;
+    if (body === null) {
+      this.error = new GatewayError('upstream_protocol', "The provider's answer is not a JSON object.");
+      return null;
+    }
+    return this.conversion.decodeAnswer(body);
+  }
+}
+
+/** A streamed answer: each of the provider's events is converted, and what it becomes written, at once. */
+export class ConvertedStream extends ConvertedAnswer {
+  readonly #reader: FrameReader;
+  readonly #encoder: StreamEncoder;
+  readonly #writer: FrameWriter;
+  readonly #output: Output;
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #onPart: (part: StreamPart) => void;
+  readonly #onOut: (frame: Frame) => void;
+  /** What the chunk at hand has become. */
+  #out: (string | Buffer)[] = [];
+  #now = -1;
+  #over = false;
+
+  constructor(exchange: Exchange, facts: LlmFacts, conversion: Conversion, output: Output) {
+    super(exchange, facts, conversion);
+    const decoder = conversion.streamDecoder();
+    this.#reader = conversion.frameReader();
+    this.#encoder = conversion.streamEncoder();
+    this.#writer = conversion.frameWriter;
+    this.#output = output;
+    this.#onFrame = (frame) => {
+      if (!this.#over) decoder.event(frame, this.#onPart);
+    };
+    this.#onPart = (part) => this.#part(part);
+    this.#onOut = (frame) => this.#out.push(this.#writer.frame(frame));
+    this.#end = () => decoder.end(this.#onPart);
+  }
+
+  readonly #end: () => void;
+
+  write(chunk: Buffer): void {
+    if (this.#over) return;
+    this.#now = -1;
+    this.#guarded(() => this.#reader.write(chunk, this.#onFrame));
+    this.#flush();
+  }
+
+  /** The provider's stream is over. */
+  end(): void {
+    if (!this.#over) {
+      this.#guarded(() => {
+        this.#reader.end(this.#onFrame);
+        if (!this.#over) this.#end();
+      });
+    }
+    this.#finish();
+  }
+
+  /** Writes a whole answer as a stream. */
+  play(parts: Iterable<StreamPart>): void {
+    this.#guarded(() => {
+      for (const part of parts) this.#part(part);
+    });
+    this.#finish();
+  }
+
+  /** Tells the client of an error where the answer stops. */
+  fail(error: GatewayError): void {
+    if (!this.#over) this.#part({ type: 'error', fault: faultOf(error) });
+    this.#finish();
+  }
+
+  #finish(): void {
+    const rest = this.#writer.end();
+    if (rest.length > 0) this.#out.push(rest);
+    this.#flush();
+  }
+
+  #part(part: StreamPart): void {
+    if (this.#over) return;
+    switch (part.type) {
+      case 'start':
+        this.noteAnswer(part.model, null);
+        break;
+      case 'usage':
+        this.noteAnswer('', part.usage);
+        break;
+      case 'text':
+      case 'thinking':
+      case 'arguments':
+      case 'refusal':
+      case 'audio':
+        this.#noteContent();
+        break;
+      case 'error':
+      case 'end':
+        this.#over = true;
+        this.final = part.type === 'end';
+        break;
+      default:
+        break;
+    }
+    this.#encoder.part(part, this.#onOut);
+  }
+
+  #noteContent(): void {
+    if (this.#now < 0) this.#now = this.exchange.elapsedMs();
+    if (this.facts.firstTokenMs < 0) this.facts.firstTokenMs = this.#now;
+    this.facts.lastTokenMs = this.#now;
+    this.contentEvents++;
+  }
+
+  /** What goes wrong in a conversion ends the stream with an error event; nothing escapes to the connection. */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (cause) {
+      const message =
+        cause instanceof FrameTooLarge || cause instanceof TooMuchToHold
+          ? "A part of the provider's answer is larger than may be held."
+          : "The provider's answer could not be converted.";
+      this.#over = false;
+      this.#part({ type: 'error', fault: faultOf(new GatewayError('upstream_protocol', message, { cause })) });
+    }
+  }
+
+  #flush(): void {
+    const out = this.#out;
+    if (out.length === 0) return;
+    this.#out = [];
+    const text = out.every((piece) => typeof piece === 'string');
+    this.#output.forward(
+      text ? Buffer.from(out.join('')) : Buffer.concat(out.map((piece) => Buffer.from(piece as Buffer))),
+    );
+  }
+}
+
+/** A gateway's own error in the words a provider's would have. */
+export function faultOf(error: GatewayError): ProviderFault {
+  return { status: error.status, message: `${error.message} ${error.hint}`, type: '', code: error.code, param: '' };
+}
+
+/** The steps a whole answer would have come in. */
+export function* answerParts(answer: Answer): Generator<StreamPart> {
+  const { id, model, created, choices, usage } = answer;
+  yield { type: 'start', id, model, created };
+  for (const { index: choice, parts, stop, logprobs } of choices) {
+    for (const [index, part] of parts.entries()) {
+      yield { type: 'part', choice, index, part };
+      yield { type: 'part_end', choice, index };
+    }
+    if (logprobs !== undefined) yield { type: 'logprobs', choice, logprobs };
+    if (stop !== null) yield { type: 'finish', choice, stop };
+  }
+  if (usage !== null) yield { type: 'usage', usage };
+  yield { type: 'end' };
+}

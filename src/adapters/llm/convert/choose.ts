@@ -1,0 +1,22 @@
+import type { WireFormat } from '../../../facts/conversation.ts';
+import type { RouteType } from '../../../facts/llm.ts';
+import { CODECS } from '../formats/codecs.ts';
+
+/**
+ * The format a provider is spoken to in where it doesn't take the client's own: the first of these it takes. Those that say more come
+ * first; chat completions before responses, as agentgateway has it.
+ */
+const PREFERENCE: readonly WireFormat[] = ['messages', 'generateContent', 'converse', 'completions', 'responses'];
+
+/**
+ * The format in which a request of type `route` goes to a provider that takes `formats`: its own where that is one of them, else one it
+ * can be converted to; null where there is none.
+ */
+export function spokenFormat(route: RouteType, formats: { has(format: WireFormat): boolean }): WireFormat | null {
+  if (!isWireFormat(route) || !CODECS.has(route)) return null;
+  return PREFERENCE.find((format) => CODECS.has(format) && formats.has(format)) ?? null;
+}
+
+export function isWireFormat(route: RouteType): route is WireFormat {
+  return (PREFERENCE as readonly string[]).includes(route);
+}

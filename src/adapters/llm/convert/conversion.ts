@@ -1,0 +1,95 @@
+import type { Answer, ProviderFault } from '../../../facts/answer.ts';
+import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
+import type { Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
+import { Losses } from '../formats/features.ts';
+import type { FrameReader, FrameWriter } from './framing.ts';
+import { frameReader, frameWriter } from './wires.ts';
+
+/** A client that speaks one format, and how it wants its answer. */
+export interface ConversionClient {
+  readonly codec: Codec;
+  /** The model as the client named it. */
+  readonly model: string;
+  /** Of a stream: it wants the usage. */
+  readonly includeUsage: boolean;
+  /** Gemini's clients may have a stream as an array instead of server-sent events. */
+  readonly jsonArray: boolean;
+  /** What it asks for that the provider's format can't say is refused, not dropped. */
+  readonly strict: boolean;
+  /** Bytes of an answer, or of one part of it, that may be held. */
+  readonly maxHeldBytes: number;
+}
+
+/** A provider that speaks another one. */
+export interface ConversionProvider {
+  readonly codec: Codec;
+  /** Whose signatures it takes. */
+  readonly issuer: string;
+  readonly model: string;
+  readonly defaultMaxTokens: number;
+}
+
+/**
+ * One attempt's way through the hub: the client's request in the provider's format, and whatever comes back in the client's.
+ */
+export class Conversion {
+  readonly maxHeldBytes: number;
+  readonly frameWriter: FrameWriter;
+  readonly streaming: boolean;
+  /** The provider's body. */
+  readonly request: JsonObject;
+  /** Names of what could not be said, for `x-sluice-lossy`; ''. */
+  readonly lossy: string;
+  readonly #client: Codec;
+  readonly #provider: ConversionProvider;
+  readonly #reply: ReplyContext;
+
+  /** Throws `unsupported_parameter` where the conversation asks for what the provider's format can't say. */
+  constructor(conversation: Conversation, client: ConversionClient, provider: ConversionProvider) {
+    const { codec, model, defaultMaxTokens, issuer } = provider;
+    const losses = new Losses(client.codec.column, codec.column, codec.format, client.strict);
+    this.request = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens });
+    this.lossy = losses.header;
+    this.streaming = conversation.stream;
+    this.maxHeldBytes = client.maxHeldBytes;
+    this.frameWriter = frameWriter(client.codec.format, client.jsonArray);
+    this.#client = client.codec;
+    this.#provider = provider;
+    this.#reply = {
+      model: client.model,
+      request: conversation,
+      includeUsage: client.includeUsage,
+      maxHeldBytes: client.maxHeldBytes,
+      now: Math.floor(Date.now() / 1000),
+    };
+  }
+
+  decodeAnswer(body: JsonObject): Answer {
+    return this.#provider.codec.decodeAnswer(body, this.#provider);
+  }
+
+  /** The client's body, JSON text. */
+  encodeAnswer(answer: Answer): string {
+    return JSON.stringify(this.#client.encodeAnswer(answer, this.#reply));
+  }
+
+  streamDecoder(): StreamDecoder {
+    return this.#provider.codec.streamDecoder(this.#provider);
+  }
+
+  streamEncoder(): StreamEncoder {
+    return this.#client.streamEncoder(this.#reply);
+  }
+
+  frameReader(): FrameReader {
+    return frameReader(this.#provider.codec.format, this.maxHeldBytes);
+  }
+
+  decodeFault(status: number, body: JsonObject | null, text: string): ProviderFault {
+    return this.#provider.codec.decodeFault(status, body, text);
+  }
+
+  encodeFault(fault: ProviderFault): EncodedFault {
+    return this.#client.encodeFault(fault);
+  }
+}

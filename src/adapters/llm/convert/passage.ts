@@ -1,0 +1,150 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { Exchange } from '../../../exchange.ts';
+import type { LlmFacts } from '../../../facts/llm.ts';
+import type { Replier } from '../../adapter.ts';
+import { parseObject } from '../formats/fields.ts';
+import type { Observer } from '../observe.ts';
+import { answerParts, ConvertedStream, ConvertedWhole, type Output } from './answer.ts';
+import type { Conversion } from './conversion.ts';
+
+/** Of an error reply so much is read; providers say what they have to say in less. */
+const MAX_FAULT_BYTES = 256 * 1024;
+/** Of a fault that is no JSON so much text is passed on. */
+const MAX_FAULT_TEXT = 2000;
+
+export type AnswerType = 'json' | 'stream' | 'other';
+
+/** Fields that describe the provider's bytes, not the client's. */
+const OF_THE_BODY = new Set(['content-type', 'content-length', 'content-encoding', 'etag', 'content-md5', 'digest']);
+
+/** A provider's answer on its way through the hub to a client of another format. */
+export class ConvertedPassage {
+  readonly #exchange: Exchange;
+  readonly #facts: LlmFacts;
+  readonly #reply: Replier;
+  readonly #conversion: Conversion;
+  readonly #output: Output;
+  #status = 0;
+  #headers: string[] = [];
+  #stream: ConvertedStream | null = null;
+  #whole: ConvertedWhole | null = null;
+  #fault: Buffer[] | null = null;
+  #faultBytes = 0;
+
+  constructor(exchange: Exchange, facts: LlmFacts, reply: Replier, conversion: Conversion, output: Output) {
+    this.#exchange = exchange;
+    this.#facts = facts;
+    this.#reply = reply;
+    this.#conversion = conversion;
+    this.#output = output;
+  }
+
+  get observer(): Observer | null {
+    return this.#stream ?? this.#whole;
+  }
+
+  /** True where the client's head was sent. */
+  get streaming(): boolean {
+    return this.#stream !== null;
+  }
+
+  /** The provider's head. Throws `upstream_protocol` for an answer that is no answer. */
+  head(status: number, headers: readonly string[], type: AnswerType): void {
+    this.#status = status;
+    this.#headers = keptHeaders(headers);
+    if (status < 200 || status >= 300) {
+      this.#fault = [];
+      return;
+    }
+    if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
+    if (type === 'json') this.#whole = new ConvertedWhole(this.#exchange, this.#facts, this.#conversion);
+    else if (type === 'stream' && this.#conversion.streaming) {
+      this.#beginStream();
+    } else
+      throw new GatewayError('upstream_protocol', "The provider's answer is neither JSON nor the stream asked for.");
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#fault === null) {
+      this.observer?.write(chunk);
+      return;
+    }
+    this.#faultBytes += chunk.length;
+    if (this.#faultBytes <= MAX_FAULT_BYTES) this.#fault.push(chunk);
+  }
+
+  /** The answer is complete: converts what had to be held, and reads its usage. */
+  complete(): void {
+    if (this.#stream !== null) {
+      this.#stream.end();
+      return;
+    }
+    this.#whole?.end();
+  }
+
+  /** Ends the client's reply. Call `complete` first. */
+  deliver(): void {
+    if (this.#fault !== null) this.#deliverFault(this.#fault);
+    else if (this.#stream !== null) {
+      if (this.#stream.final) this.#reply.end(this.#exchange);
+      else {
+        // The client was told in an event of its format; the log shall not call it complete.
+        this.#exchange.downstream.end();
+        this.#reply.finish(this.#exchange, 'upstream_gone');
+      }
+    } else if (this.#whole !== null) this.#deliverWhole(this.#whole);
+  }
+
+  /** The stream broke off. */
+  fail(error: GatewayError): void {
+    this.#stream?.fail(error);
+  }
+
+  #beginStream(): ConvertedStream {
+    const stream = new ConvertedStream(this.#exchange, this.#facts, this.#conversion, this.#output);
+    this.#stream = stream;
+    this.#facts.streaming = true;
+    const type = this.#conversion.frameWriter.contentType;
+    this.#reply.head(this.#exchange, this.#status, [
+      ...this.#headers,
+      'content-type',
+      type,
+      'cache-control',
+      'no-cache',
+    ]);
+    return stream;
+  }
+
+  #deliverWhole(whole: ConvertedWhole): void {
+    if (whole.error !== null) {
+      this.#reply.error(this.#exchange, whole.error);
+      return;
+    }
+    if (whole.answer !== null && this.#conversion.streaming) {
+      // A stream was asked for and the provider gave the whole: the client gets what it asked for.
+      const stream = this.#beginStream();
+      stream.play(answerParts(whole.answer));
+      this.deliver();
+      return;
+    }
+    const headers = [...this.#headers, 'content-type', 'application/json'];
+    this.#reply.local(this.#exchange, this.#status, headers, whole.body);
+  }
+
+  /** A provider's error, told in the client's format with the provider's own words. */
+  #deliverFault(chunks: readonly Buffer[]): void {
+    const text = Buffer.concat(chunks).toString('utf8');
+    const fault = this.#conversion.decodeFault(this.#status, parseObject(text), text.slice(0, MAX_FAULT_TEXT));
+    const { headers, body } = this.#conversion.encodeFault(fault);
+    const all = [...this.#headers, ...headers, 'content-type', 'application/json'];
+    this.#reply.local(this.#exchange, this.#status, all, JSON.stringify(body));
+  }
+}
+
+function keptHeaders(headers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!OF_THE_BODY.has(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
+  }
+  return kept;
+}

@@ -1,0 +1,91 @@
+import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts';
+import type { Conversation, JsonObject, WireFormat } from '../../../facts/conversation.ts';
+import type { FormatColumn, Losses } from './features.ts';
+
+/** What a request's path says in formats whose body doesn't (Gemini, Bedrock). */
+export interface PathFacts {
+  /** '' where the path names none. */
+  readonly model: string;
+  readonly stream: boolean;
+}
+
+/** The provider that a request is encoded for. */
+export interface EncodeContext {
+  /** Whose signatures it takes: `anthropic`, `google`, `openai`, or the provider's name. */
+  readonly issuer: string;
+  readonly model: string;
+  readonly losses: Losses;
+  /** For formats that insist on a longest answer where the client gave none. */
+  readonly defaultMaxTokens: number;
+}
+
+/** Where an answer comes from. */
+export interface AnswerContext {
+  readonly issuer: string;
+  /** The model asked for, where the answer doesn't name one. */
+  readonly model: string;
+}
+
+/** The client that an answer is encoded for. */
+export interface ReplyContext {
+  /** The model as the client asked for it, where the answer names none. */
+  readonly model: string;
+  readonly request: Conversation;
+  /** Of a stream: the client wants the usage. */
+  readonly includeUsage: boolean;
+  /** Bytes that may be accumulated for events which only have a whole form; past it `TooMuchToHold` is thrown. */
+  readonly maxHeldBytes: number;
+  /** Now, Unix seconds, where the answer names no time. */
+  readonly now: number;
+}
+
+/** One event of a stream, before it is framed. `data` is JSON text, or a mark such as `[DONE]`. */
+export interface Frame {
+  /** '' where the format's events have no names. */
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Reads a provider's stream. After `error` or `end` was emitted, nothing more is. */
+export interface StreamDecoder {
+  /** Emits what an event says at once. An event that makes no sense is skipped, or an `error` where nothing can follow it. */
+  event(frame: Frame, emit: (part: StreamPart) => void): void;
+  /** The stream is over: what is due is emitted, and an error where the format's own end didn't come. */
+  end(emit: (part: StreamPart) => void): void;
+}
+
+/** Writes a client's stream. */
+export interface StreamEncoder {
+  /** Emits what a part becomes; nothing is held that the format can say at once. */
+  part(part: StreamPart, emit: (frame: Frame) => void): void;
+}
+
+/** An error as a client of the format is told it. */
+export interface EncodedFault {
+  /** Flat, lower-case names. */
+  readonly headers: readonly string[];
+  readonly body: JsonObject;
+}
+
+/**
+ * A wire format as the hub sees it: six functions and the words for what goes wrong. Decoders of requests throw `invalid_request_body` with
+ * the place; decoders of answers take what they are given.
+ */
+export interface Codec {
+  readonly format: WireFormat;
+  /** Whose signatures a client of this format brings where they bear no mark of another's. */
+  readonly issuer: string;
+  readonly column: FormatColumn;
+  decodeRequest(body: JsonObject, path: PathFacts): Conversation;
+  encodeRequest(conversation: Conversation, context: EncodeContext): JsonObject;
+  decodeAnswer(body: JsonObject, context: AnswerContext): Answer;
+  encodeAnswer(answer: Answer, context: ReplyContext): JsonObject;
+  streamDecoder(context: AnswerContext): StreamDecoder;
+  streamEncoder(context: ReplyContext): StreamEncoder;
+  /** What a provider's error reply says; `body` null where it was no JSON object, `text` then holds its beginning. */
+  decodeFault(status: number, body: JsonObject | null, text: string): ProviderFault;
+  encodeFault(fault: ProviderFault): EncodedFault;
+}
+
+/** Thrown by a stream encoder whose whole form grew past its limit: the stream ends with the format's error event. */
+export class TooMuchToHold extends Error {}

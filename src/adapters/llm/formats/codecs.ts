@@ -1,0 +1,7 @@
+import type { WireFormat } from '../../../facts/conversation.ts';
+import type { Codec } from './codec.ts';
+
+const ALL: readonly Codec[] = [];
+
+/** Every format that conversations are decoded from and encoded to, a line each. */
+export const CODECS: ReadonlyMap<WireFormat, Codec> = new Map(ALL.map((codec) => [codec.format, codec]));
