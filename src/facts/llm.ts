@@ -68,6 +68,8 @@ export interface AiPolicy {
   overrides?: Readonly<Record<string, unknown>> | null | undefined;
   /** Model name or pattern (at most one `*`) → the model asked for instead. */
   modelAliases?: Readonly<Record<string, string>> | undefined;
+  /** What a conversion can't say is refused, never dropped. */
+  strict?: boolean | null | undefined;
   /** Path suffix, or `*` for every other path → route type. */
   routes?: Readonly<Record<string, RouteType>> | undefined;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ROUTE_TYPES } from '../facts/llm.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
-import { celExpression, jsonMap } from '../resources/schema/common.ts';
+import { celExpression, jsonMap, own } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
 import { promptGuardSchema } from './prompt-guard.ts';
 
@@ -48,6 +48,14 @@ const schema = z.strictObject({
     .record(z.string(), z.enum(ROUTE_TYPES))
     .optional()
     .describe('Path suffix, or `*` for every other path, to the API it is handled as.'),
+  strict: own(
+    z
+      .boolean()
+      .nullish()
+      .describe(
+        "Where a request is converted to another API's format: refuse (400, naming the field) what that can not say, also where leaving it out is harmless. Default: it is left out and listed in `x-sluice-lossy`.",
+      ),
+  ),
 });
 
 type AiPolicyValue = z.infer<typeof schema>;

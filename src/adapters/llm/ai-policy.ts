@@ -10,6 +10,8 @@ export interface CompiledAiPolicy {
   readonly aliases: ModelAliases | null;
   /** Null: the default paths. */
   readonly routes: ConfiguredRoutes | null;
+  /** What a conversion can't say is refused, never dropped. */
+  readonly strict: boolean;
 }
 
 export interface PreparedMember {
@@ -19,7 +21,13 @@ export interface PreparedMember {
   readonly text: string;
 }
 
-export const NO_AI_POLICY: CompiledAiPolicy = { overrides: [], defaults: [], aliases: null, routes: null };
+export const NO_AI_POLICY: CompiledAiPolicy = {
+  overrides: [],
+  defaults: [],
+  aliases: null,
+  routes: null,
+  strict: false,
+};
 
 /** Puts policy values together, the more specific last: members and aliases one by one, routes as a whole. */
 export function compileAiPolicy(values: readonly unknown[]): CompiledAiPolicy {
@@ -34,6 +42,7 @@ export function compileAiPolicy(values: readonly unknown[]): CompiledAiPolicy {
     defaults: prepare(defaults),
     aliases: Object.keys(aliases).length === 0 ? null : new ModelAliases(aliases),
     routes: routes === undefined ? null : new ConfiguredRoutes(routes),
+    strict: given.findLast((value) => typeof value.strict === 'boolean')?.strict === true,
   };
 }
 

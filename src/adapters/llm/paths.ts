@@ -76,6 +76,13 @@ export function modelInPath(path: string): string {
   return match === null ? '' : decode(match[1] as string);
 }
 
+const STREAM_ACTION = /(?::streamGenerateContent|:streamRawPredict|\/converse-stream|\/invoke-with-response-stream)$/;
+
+/** True for a path that asks for a stream, as those do whose bodies can't. */
+export function streamInPath(path: string): boolean {
+  return STREAM_ACTION.test(path);
+}
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

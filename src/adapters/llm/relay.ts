@@ -3,6 +3,7 @@ import type { Exchange } from '../../exchange.ts';
 import { emptyUsage, type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
+import type { Output } from './convert/answer.ts';
 import type { Conversion } from './convert/conversion.ts';
 import { type AnswerType, ConvertedPassage } from './convert/passage.ts';
 import type { Format } from './formats/format.ts';
@@ -28,7 +29,7 @@ export interface AnswerPlan {
  * process's budget of such streams and for a bounded time. Past either, the upstream is aborted and the count estimated: the input
  * as reported, else from the request's bytes; the output from the pieces (or bytes) seen.
  */
-export class Relay implements ResponseSink, Forwarder {
+export class Relay implements ResponseSink, Forwarder, Output {
   readonly #exchange: Exchange;
   readonly #facts: LlmFacts;
   readonly #context: RouteContext;
@@ -76,8 +77,12 @@ export class Relay implements ResponseSink, Forwarder {
       return;
     }
     if (this.#answered) this.#observe(headers);
-    if (this.#gone) return;
-    this.#context.reply.head(this.#exchange, status, this.#filtered ? withoutLength(headers) : headers);
+    this.head(status, this.#filtered ? withoutLength(headers) : headers);
+  }
+
+  /** The head for the client. */
+  head(status: number, headers: string[]): void {
+    if (!this.#gone) this.#context.reply.head(this.#exchange, status, headers);
   }
 
   #convert(conversion: Conversion, status: number, headers: string[]): void {
@@ -85,6 +90,8 @@ export class Relay implements ResponseSink, Forwarder {
     try {
       converted.head(status, headers, contentType(headers));
     } catch (error) {
+      this.#answered = false;
+      this.#refused = true;
       this.#flight?.abort();
       this.onError(error instanceof GatewayError ? error : new GatewayError('internal', undefined, { cause: error }));
       return;

@@ -69,9 +69,9 @@ export class RequestBody {
     return isTrue(this.#scan.found(this.#members.stream));
   }
 
-  /** The model that policies make of `model`: overridden, defaulted, then aliased. */
-  modelFor(pinned: string, policy: CompiledAiPolicy): string {
-    let model = pinned === '' ? this.model : pinned;
+  /** The model that policies make of the one asked for (`pinned` by the provider, else `named` by the path or body): overridden, defaulted, then aliased. */
+  modelFor(pinned: string, named: string, policy: CompiledAiPolicy): string {
+    let model = pinned === '' ? named : pinned;
     for (const { name, text } of policy.overrides) if (name === 'model') model = text;
     if (model === '') for (const { name, text } of policy.defaults) if (name === 'model') model = text;
     return policy.aliases === null ? model : policy.aliases.resolve(model);
@@ -83,7 +83,9 @@ export class RequestBody {
     return !(isRecord(options) && options.include_usage === true);
   }
 
-  /** The body as it goes to the provider; the client's own bytes where nothing changes. */
+  /**
+   * The body as it goes to the provider; the client's own bytes where nothing changes. `model` '': the format has it in the path.
+   */
   encode(model: string, policy: CompiledAiPolicy, includeUsage: boolean): Buffer {
     const edits: MemberEdit[] = [];
     for (const { name, json } of policy.overrides) if (name !== 'model') this.#edit(edits, name, json);

@@ -14,7 +14,7 @@ import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { speaksAnthropic } from './models.ts';
-import { routeByPath } from './paths.ts';
+import { modelInPath, routeByPath, streamInPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import type { Destination, ProviderTarget } from './target.ts';
@@ -103,14 +103,16 @@ export async function holdRequest(incoming: Incoming, services: AdapterServices)
 export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices): void {
   const { exchange, context, facts, route } = incoming;
   const format: Format = FORMATS.get(route) ?? detect;
-  facts.clientModel = body.model;
-  facts.streaming = body.streaming;
+  const inPath = modelInPath(exchange.path);
+  const named = inPath === '' ? body.model : inPath;
+  facts.clientModel = named;
+  facts.streaming = body.streaming || streamInPath(exchange.path);
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
   const convertible = new ConvertibleRequest(incoming, wantsUsage);
   const direct = (target: ProviderTarget, call: UpstreamCall | null): UpstreamCall => {
     const policy = choice.policyOf(target);
-    const model = body.modelFor(target.provider.model, policy);
+    const model = body.modelFor(target.provider.model, named, policy);
     if (model === '') throw new GatewayError('missing_model');
     const spoken = target.formatFor(route);
     const converted = spoken !== route;
@@ -120,11 +122,11 @@ export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choic
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);
     const includeUsage = !converted && body.streaming && !wantsUsage;
-    const bytes = body.encode(model, policy, includeUsage);
+    const bytes = body.encode(inPath === '' ? model : '', policy, includeUsage);
     answer.format = FORMATS.get(spoken) ?? detect;
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
-    answer.conversion = converted ? convertible.convert(bytes, target, to) : null;
+    answer.conversion = converted ? convertible.convert(bytes, target, to, policy.strict) : null;
     directed.body = answer.conversion === null ? bytes : convertible.body(answer.conversion, target, to);
     return directed;
   };

@@ -10,6 +10,7 @@ import { type FrameReader, FrameTooLarge, type FrameWriter } from './framing.ts'
 
 /** Takes what a converted answer becomes. */
 export interface Output {
+  head(status: number, headers: string[]): void;
   forward(bytes: Buffer): void;
 }
 

@@ -26,11 +26,11 @@ export class ConvertibleRequest {
   }
 
   /**
-   * What becomes of a body, with policies applied, for a target that speaks another format.
+   * What becomes of a body, with policies applied, for a target that speaks another format. `strict`: nothing is dropped.
    *
    * Throws `invalid_request_body` and `unsupported_parameter`.
    */
-  convert(bytes: Buffer, target: ProviderTarget, to: Destination): Conversion {
+  convert(bytes: Buffer, target: ProviderTarget, to: Destination, strict: boolean): Conversion {
     const { exchange, context, facts, route } = this.#incoming;
     const client = isWireFormat(route) ? CODECS.get(route) : undefined;
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
@@ -50,7 +50,7 @@ export class ConvertibleRequest {
         model: facts.clientModel === '' ? to.model : facts.clientModel,
         includeUsage: this.#includeUsage,
         jsonArray: route === 'generateContent' && !exchange.query.includes('alt=sse'),
-        strict: false,
+        strict,
         maxHeldBytes: context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES,
       },
       {

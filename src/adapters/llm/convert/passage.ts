@@ -88,7 +88,7 @@ export class ConvertedPassage {
     else if (this.#stream !== null) {
       if (this.#stream.final) this.#reply.end(this.#exchange);
       else {
-        // The client was told in an event of its format; the log shall not call it complete.
+        // The client was told in an event of its format; the log must not call it complete.
         this.#exchange.downstream.end();
         this.#reply.finish(this.#exchange, 'upstream_gone');
       }
@@ -105,13 +105,7 @@ export class ConvertedPassage {
     this.#stream = stream;
     this.#facts.streaming = true;
     const type = this.#conversion.frameWriter.contentType;
-    this.#reply.head(this.#exchange, this.#status, [
-      ...this.#headers,
-      'content-type',
-      type,
-      'cache-control',
-      'no-cache',
-    ]);
+    this.#output.head(this.#status, [...this.#headers, 'content-type', type, 'cache-control', 'no-cache']);
     return stream;
   }
 
