@@ -165,8 +165,18 @@ export interface LlmRouter {
   kind: 'llmRouter';
   key: string;
   models: LlmModel[];
-  /** Virtual models are described and validated; requests for one answer 503 `not_active` until they are executed. */
-  virtualModels: { name: string; routing: unknown }[];
+  virtualModels: VirtualModel[];
+}
+
+/** A name that stands for a choice of models. */
+export interface VirtualModel {
+  name: string;
+  routing:
+    | { kind: 'weighted'; targets: { model: string; weight: number }[] }
+    /** The lowest priority is tried first. */
+    | { kind: 'failover'; targets: { model: string; priority: number }[] }
+    /** The first whose CEL condition holds; '' always does. */
+    | { kind: 'conditional'; targets: { model: string; when: string }[] };
 }
 
 /** A policy attached from outside to what it targets. key: `policy/<namespace>/<name>` */

@@ -19,11 +19,8 @@ import {
   isEditable,
   receive,
 } from './serve.ts';
-import { ProviderTarget } from './target.ts';
+import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
-
-/** After this many failures in a row a provider that has alternatives is left alone for a while, where no policy says otherwise. */
-const DEFAULT_HEALTH = { eviction: { duration: '10s', consecutiveFailures: 3 } };
 
 /** An `ai` backend: one provider, or several in priority groups. */
 export class AiBackendServer implements CompiledBackend {
@@ -45,7 +42,7 @@ export class AiBackendServer implements CompiledBackend {
         return { target, policies };
       }),
     );
-    this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => target)));
+    this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
     this.#plans = new ContextPlans(groups.flat());
   }
 
@@ -82,7 +79,7 @@ export class AiBackendServer implements CompiledBackend {
 
   #choose({ context }: Incoming, plan: ContextPlan): Choice {
     return {
-      target: this.#groups.pick(context),
+      candidate: this.#groups.pick(context),
       policyOf: (target) => plan.policyOf(target),
       onClientAbortOf: (target) => plan.onClientAbortOf(target),
       next: this.#groups.hasChoice ? (tried) => this.#groups.pick(context, tried) : null,

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import type { LlmModel, LlmRouter } from '../../resources/types.ts';
+import type { LlmModel, LlmRouter, VirtualModel } from '../../resources/types.ts';
 import { compileValueTest, type ValueTest } from '../../resources/value-match.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
@@ -20,7 +20,8 @@ import {
   isEditable,
   receive,
 } from './serve.ts';
-import { ProviderTarget } from './target.ts';
+import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
+import { chooseVirtual, type VirtualChoice } from './virtual-models.ts';
 
 interface RoutedModel {
   readonly model: LlmModel;
@@ -35,20 +36,22 @@ export class ModelRouter implements CompiledBackend {
   readonly #router: LlmRouter;
   /** In the router's order, the most specific pattern first. */
   readonly #models: readonly RoutedModel[];
-  readonly #virtual: ReadonlySet<string>;
+  readonly #virtual: ReadonlyMap<string, VirtualModel>;
   readonly #plans: ContextPlans;
 
   constructor(router: LlmRouter, scope: string, services: AdapterServices) {
     this.#services = services;
     this.#router = router;
+    const standby = standbyModels(router);
     const planned = router.models.map((model, index) => {
-      const policies = { ...model.provider.policies, ...model.policies };
+      const health = standby.has(model) ? { health: DEFAULT_HEALTH } : {};
+      const policies = { ...health, ...model.provider.policies, ...model.policies };
       const target = new ProviderTarget(model.provider, policies, `${scope}/${model.name}/${index}`, services);
       const headers = model.headers.map(({ name, value }) => compileValueTest(name, value));
       return { model, target, headers, policies };
     });
     this.#models = planned;
-    this.#virtual = new Set(router.virtualModels.map(({ name }) => name));
+    this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
     this.#plans = new ContextPlans(planned);
   }
 
@@ -63,7 +66,7 @@ export class ModelRouter implements CompiledBackend {
   }
 
   #listModels({ exchange, context }: Incoming): void {
-    const names = listedModels(this.#router.models, exchange.apiKey?.allowedModels ?? null);
+    const names = listedModels(this.#router, exchange.apiKey?.allowedModels ?? null);
     const anthropic = speaksAnthropic(exchange);
     const wanted = modelOfListPath(exchange.path);
     if (wanted !== '' && !names.includes(wanted)) throw new GatewayError('model_not_found');
@@ -88,30 +91,66 @@ export class ModelRouter implements CompiledBackend {
     if (pathModel !== '' && model !== pathModel)
       throw new GatewayError('invalid_request_body', 'The path and the body name different models.');
     facts.clientModel = model;
-    const routed = this.#route(exchange, model);
-    const choice = choose(routed.target, plan);
-    if (body !== null && isEditable(route)) return forwardJson(incoming, body, choice, this.#services);
+    const { candidate, next, passthrough } = this.#choose(incoming, model);
+    const choice: Choice = {
+      candidate,
+      policyOf: (target) => plan.policyOf(target),
+      onClientAbortOf: (target) => plan.onClientAbortOf(target),
+      next,
+    };
+    // A virtual model's name means nothing to a provider: another takes its place.
+    const renamed = candidate.model !== '';
+    if (body !== null && (renamed || isEditable(route))) return forwardJson(incoming, body, choice, this.#services);
+    if (renamed) {
+      throw new GatewayError(
+        'unsupported_parameter',
+        `The virtual model "${model}" can't be asked for in such a request.`,
+      );
+    }
     // What the path doesn't claim is handled as the model says, unless a policy named the path.
-    const read = route === 'passthrough' ? !configured && routed.model.passthrough === 'detect' : true;
+    const read = route === 'passthrough' ? !configured && passthrough === 'detect' : true;
     forwardAsIs(incoming, bytes, choice, this.#services, read ? detect : null);
   }
 
   /** Throws model_not_allowed, model_not_found or not_active. */
-  #route(exchange: Exchange, model: string): RoutedModel {
+  #choose({ exchange, context }: Incoming, model: string): VirtualChoice & { passthrough: LlmModel['passthrough'] } {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
-    if (this.#virtual.has(model))
-      throw new GatewayError(
-        'not_active',
-        `The virtual model "${model}" is configured but not executed by this version.`,
-      );
+    const virtual = this.#virtual.get(model);
+    if (virtual === undefined) {
+      const routed = this.#find(exchange, model, false);
+      if (routed === null) throw new GatewayError('model_not_found');
+      return { candidate: { target: routed.target, model: '' }, next: null, passthrough: routed.model.passthrough };
+    }
+    const resolve = (name: string) => {
+      const routed = this.#find(exchange, name, true);
+      return routed === null ? null : { target: routed.target, model: name };
+    };
+    return { ...chooseVirtual(virtual, context, resolve), passthrough: 'detect' };
+  }
+
+  /** The entry that serves a concrete model; `internal` ones only for virtual models. */
+  #find(exchange: Exchange, model: string, internal: boolean): RoutedModel | null {
     for (const routed of this.#models) {
-      if (routed.model.visibility !== 'public' || !matchesPattern(routed.model.name, model)) continue;
+      if (!internal && routed.model.visibility !== 'public') continue;
+      if (!matchesPattern(routed.model.name, model)) continue;
       if (!routed.headers.every((test) => test.holds(exchange.headers.getJoined(test.name)))) continue;
       if (routed.model.inactive.length > 0) throw notServed(routed.model);
       return routed;
     }
-    throw new GatewayError('model_not_found');
+    return null;
   }
+}
+
+/** Models that have others beside them in a virtual model's failover. */
+function standbyModels({ models, virtualModels }: LlmRouter): Set<LlmModel> {
+  const standby = new Set<LlmModel>();
+  for (const { routing } of virtualModels) {
+    if (routing.kind !== 'failover' || routing.targets.length < 2) continue;
+    for (const { model } of routing.targets) {
+      for (const entry of models) if (matchesPattern(entry.name, model)) standby.add(entry);
+    }
+  }
+  return standby;
 }
 
 function notServed({ name, inactive }: LlmModel): GatewayError {
@@ -119,13 +158,4 @@ function notServed({ name, inactive }: LlmModel): GatewayError {
     'not_active',
     `The model "${name}" is behind ${inactive.join(', ')}, which this version doesn't execute, so it is not served.`,
   );
-}
-
-function choose(target: ProviderTarget, plan: ContextPlan): Choice {
-  return {
-    target,
-    policyOf: (other) => plan.policyOf(other),
-    onClientAbortOf: (other) => plan.onClientAbortOf(other),
-    next: null,
-  };
 }

@@ -1,5 +1,5 @@
 import type { Exchange } from '../../exchange.ts';
-import type { LlmModel } from '../../resources/types.ts';
+import type { LlmRouter } from '../../resources/types.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
 
 /** The list of models that the gateway serves: `GET /v1/models` and `/v1/models/{id}`, in the client's format. */
@@ -9,11 +9,11 @@ const STARTED = Math.floor(Date.now() / 1000);
 const STARTED_ISO = new Date(STARTED * 1000).toISOString();
 
 /**
- * Names a caller may ask for: public models by name. A pattern is listed as it stands (agentgateway does so), but to a caller whose key
+ * Names a caller may ask for: public and virtual models by name. A pattern is listed as it stands (agentgateway does so), but to a caller whose key
  * is limited to some models as those of them that it matches.
  */
-export function listedModels(models: readonly LlmModel[], allowed: readonly string[] | null): string[] {
-  const names = new Set<string>();
+export function listedModels({ models, virtualModels }: LlmRouter, allowed: readonly string[] | null): string[] {
+  const names = new Set(virtualModels.map(({ name }) => name).filter((name) => isAllowed(allowed, name)));
   for (const { name, visibility } of models) {
     if (visibility !== 'public') continue;
     if (allowed === null || (!name.includes('*') && isAllowed(allowed, name))) names.add(name);

@@ -18,6 +18,7 @@ import { modelInPath, routeByPath, streamInPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import type { Destination, ProviderTarget } from './target.ts';
+import type { Candidate } from './target-groups.ts';
 
 /** What both kinds of backend know of a request before a provider is chosen. */
 export interface Incoming {
@@ -29,11 +30,11 @@ export interface Incoming {
 
 /** A provider chosen for a request, and how to choose another for a further attempt. */
 export interface Choice {
-  readonly target: ProviderTarget;
+  readonly candidate: Candidate;
   policyOf(target: ProviderTarget): CompiledAiPolicy;
   onClientAbortOf(target: ProviderTarget): OnClientAbort;
   /** null where there is no other. */
-  readonly next: ((tried: readonly ProviderTarget[]) => ProviderTarget) | null;
+  readonly next: ((tried: readonly Candidate[]) => Candidate) | null;
 }
 
 /** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
@@ -110,9 +111,11 @@ export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choic
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
   const convertible = new ConvertibleRequest(incoming, wantsUsage);
-  const direct = (target: ProviderTarget, call: UpstreamCall | null): UpstreamCall => {
+  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+    const { target } = candidate;
     const policy = choice.policyOf(target);
-    const model = body.modelFor(target.provider.model, named, policy);
+    const asked = candidate.model === '' ? named : candidate.model;
+    const model = body.modelFor(target.provider.model, asked, policy);
     if (model === '') throw new GatewayError('missing_model');
     const spoken = target.formatFor(route);
     const converted = spoken !== route;
@@ -130,9 +133,9 @@ export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choic
     directed.body = answer.conversion === null ? bytes : convertible.body(answer.conversion, target, to);
     return directed;
   };
-  const call = direct(choice.target, null);
+  const call = direct(choice.candidate, null);
   if (choice.next !== null) redirectAttempts(call, context, choice, direct);
-  send(incoming, call, choice.target, services, answer);
+  send(incoming, call, choice.candidate.target, services, answer);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */
@@ -144,7 +147,7 @@ export function forwardAsIs(
   format: Format | null,
 ): void {
   const { exchange, context, facts, route } = incoming;
-  const { target } = choice;
+  const { target } = choice.candidate;
   const spoken = target.formatFor(route);
   if (spoken !== route) throw new GatewayError('unsupported_conversion');
   facts.provider = target.provider.telemetryName;
@@ -161,20 +164,20 @@ function redirectAttempts(
   call: UpstreamCall,
   context: RouteContext,
   choice: Choice,
-  direct: (target: ProviderTarget, call: UpstreamCall) => void,
+  direct: (candidate: Candidate, call: UpstreamCall) => void,
 ): void {
-  const tried: ProviderTarget[] = [];
-  let target = choice.target;
+  const tried: Candidate[] = [];
+  let candidate = choice.candidate;
   call.prepare = (attempt) => {
     if (tried.length > 0 && choice.next !== null) {
       const next = choice.next(tried);
-      if (next !== target) {
-        target = next;
-        direct(target, attempt);
+      if (next !== candidate) {
+        candidate = next;
+        direct(candidate, attempt);
       }
     }
-    tried.push(target);
-    return target.runPrepare(attempt, context);
+    tried.push(candidate);
+    return candidate.target.runPrepare(attempt, context);
   };
 }
 

@@ -25,6 +25,9 @@ const SYSTEM_TLS: UpstreamTls = {
   subjectAltNames: [],
 };
 
+/** After this many failures in a row a provider that has alternatives is left alone for a while, where no policy says otherwise. */
+export const DEFAULT_HEALTH = { eviction: { duration: '10s', consecutiveFailures: 3 } };
+
 /** Policies that make a connection of its own kind: targets that have one don't share endpoints. */
 const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendTLS'] as const;
 

@@ -1,5 +1,5 @@
 import type { LocalLlm, LocalLlmModel, LocalLlmVirtualModel } from '../../resources/schema/index.ts';
-import type { LlmModel, LlmRouter, PolicyMap } from '../../resources/types.ts';
+import type { LlmModel, LlmRouter, PolicyMap, VirtualModel } from '../../resources/types.ts';
 import { nearest } from '../did-you-mean.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';
@@ -211,10 +211,9 @@ function normalizeVirtualModel(
   context: Context,
   section: Section<LocalLlmVirtualModel>,
   models: readonly LlmModel[],
-): LlmRouter['virtualModels'][number] {
+): VirtualModel {
   const name = section.get('name');
   const routing = section.get('routing');
-  context.inactive(section.path);
   const given = KINDS.filter((kind) => routing[kind] !== undefined && routing[kind] !== null);
   if (given.length !== 1) {
     context.fault(section.at('routing'), `give exactly one of ${KINDS.join(', ')}`);
@@ -241,7 +240,16 @@ function normalizeVirtualModel(
       }
     }
   }
-  return { name, routing };
+  if (given[0] === 'conditional') context.inactive(section.path);
+  return { name, routing: virtualRouting(routing) };
+}
+
+/** What isn't exactly one of the three is a fault already. */
+function virtualRouting({ weighted, failover, conditional }: LocalLlmVirtualModel['routing']): VirtualModel['routing'] {
+  if (weighted) return { kind: 'weighted', targets: weighted.targets };
+  if (failover) return { kind: 'failover', targets: failover.targets };
+  const targets = conditional?.targets ?? [];
+  return { kind: 'conditional', targets: targets.map(({ model, when }) => ({ model, when: when ?? '' })) };
 }
 
 function checkVirtualNames(context: Context, llm: Section<LocalLlm>): void {

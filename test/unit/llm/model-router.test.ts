@@ -111,7 +111,9 @@ describe('model routing', () => {
         to('guarded', { inactive: ['promptGuard'] }),
         model('gem', { provider: provider('gemini') }),
       ],
-      virtualModels: [{ name: 'virtual', routing: {} }],
+      virtualModels: [
+        { name: 'virtual', routing: { kind: 'conditional', targets: [{ model: 'gpt-4o', when: 'true' }] } },
+      ],
     });
     const exchange = await serve(llm, request);
     expect(exchange.status).toBe(status);

@@ -1,0 +1,69 @@
+import { GatewayError } from '../../errors/table.ts';
+import type { VirtualModel } from '../../resources/types.ts';
+import type { RouteContext } from '../adapter.ts';
+import { type Candidate, TargetGroups } from './target-groups.ts';
+
+/** Finds what serves a concrete name, internal models included; null where nothing serves this request. */
+export type ResolveModel = (name: string) => Candidate | null;
+
+/** How a request for a virtual model goes on: the candidate to begin with, and how to come by another. */
+export interface VirtualChoice {
+  readonly candidate: Candidate;
+  readonly next: ((tried: readonly Candidate[]) => Candidate) | null;
+}
+
+/**
+ * A target for a request for a virtual model: drawn by weight, or the best healthy one of the highest priority, and the others after it
+ * when it fails.
+ *
+ * Throws `not_active` for conditional routing, `model_not_found` where no target serves this request.
+ */
+export function chooseVirtual(
+  { name, routing }: VirtualModel,
+  context: RouteContext,
+  resolve: ResolveModel,
+  random: () => number = Math.random,
+): VirtualChoice {
+  switch (routing.kind) {
+    case 'weighted':
+      return { candidate: found(resolve(draw(routing.targets, random))), next: null };
+    case 'failover': {
+      const served = byPriority(routing.targets).map((models) => models.map(resolve).filter((one) => one !== null));
+      found(served.flat()[0]);
+      const groups = new TargetGroups(served);
+      const next = groups.hasChoice ? (tried: readonly Candidate[]) => groups.pick(context, tried) : null;
+      return { candidate: groups.pick(context), next };
+    }
+    case 'conditional':
+      throw new GatewayError(
+        'not_active',
+        `The virtual model "${name}" is routed by conditions, which this version doesn't execute.`,
+      );
+  }
+}
+
+function found(candidate: Candidate | null | undefined): Candidate {
+  if (candidate === null || candidate === undefined) throw new GatewayError('model_not_found');
+  return candidate;
+}
+
+/** Configuration guarantees that the weights aren't all 0. */
+function draw(targets: readonly { model: string; weight: number }[], random: () => number): string {
+  let left = random() * targets.reduce((sum, { weight }) => sum + weight, 0);
+  for (const { model, weight } of targets) {
+    left -= weight;
+    if (left < 0) return model;
+  }
+  return targets.findLast(({ weight }) => weight > 0)?.model ?? '';
+}
+
+/** Names in groups, the lowest number first. */
+function byPriority(targets: readonly { model: string; priority: number }[]): string[][] {
+  const groups = new Map<number, string[]>();
+  for (const { model, priority } of targets) {
+    const group = groups.get(priority);
+    if (group === undefined) groups.set(priority, [model]);
+    else group.push(model);
+  }
+  return [...groups].sort(([a], [b]) => a - b).map(([, models]) => models);
+}
