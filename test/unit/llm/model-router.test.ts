@@ -1,6 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { listedModels } from '../../../src/adapters/llm/models.ts';
+import type { LlmRouter } from '../../../src/resources/types.ts';
 import { type LlmExchange, llmBench, model, provider, serve } from '../../support/llm.ts';
 
 const CHAT = '/v1/chat/completions';
@@ -271,9 +272,10 @@ describe('the list of models', () => {
   const models = [model('gpt-4o'), model('claude-*'), model('inner', { visibility: 'internal' })];
 
   it('names what the caller may ask for', () => {
-    expect(listedModels(models, null)).toEqual(['gpt-4o', 'claude-*']);
-    expect(listedModels(models, ['claude-1', 'gpt-*', 'inner'])).toEqual(['gpt-4o', 'claude-1']);
-    expect(listedModels(models, [])).toEqual([]);
+    const router: LlmRouter = { kind: 'llmRouter', key: 'llm/default', models, virtualModels: [] };
+    expect(listedModels(router, null)).toEqual(['gpt-4o', 'claude-*']);
+    expect(listedModels(router, ['claude-1', 'gpt-*', 'inner'])).toEqual(['gpt-4o', 'claude-1']);
+    expect(listedModels(router, [])).toEqual([]);
   });
 
   it.each(['/v1/models', '/models'])('is served locally at %s', async (url) => {
