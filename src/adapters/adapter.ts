@@ -5,8 +5,10 @@ import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { PriceCatalog } from '../telemetry/prices/catalog.ts';
 import type { BackendHooks, Dispatch } from '../upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
+import type { Credentials } from '../upstream/credentials/credentials.ts';
 
 /**
  * What an adapter gets to serve one request with: the route's compiled parts and the pipeline's way back to the client.
@@ -54,11 +56,13 @@ export interface CompiledBackend {
 export interface AdapterServices {
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly credentials: Credentials;
   /** Process-wide budget of held request bodies. */
   readonly bodies: MemoryBudget;
   /** Process-wide budget of streams drained for clients that have gone. */
   readonly drains: MemoryBudget;
   readonly drainTimeoutMs: number;
+  readonly prices: PriceCatalog;
   /** One per key and worker; the same key gives the same cluster. */
   cluster(spec: ClusterSpec): Cluster;
   /** Compiles backend-level policies (of an AI provider, say); `scope` is unique and stable. */

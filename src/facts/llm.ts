@@ -16,6 +16,15 @@ export interface Usage {
   reasoning: number;
 }
 
+/** What a request cost, USD. */
+export interface Cost {
+  total: number;
+  /** The prompt, what was cached included. */
+  input: number;
+  /** The answer, reasoning included. */
+  output: number;
+}
+
 export function emptyUsage(): Usage {
   return { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 };
 }
@@ -94,6 +103,8 @@ export interface LlmFacts {
   usage: Usage | null;
   /** True where `usage` is our estimate and not the provider's count. */
   usageEstimated: boolean;
+  /** Set with `usage`; null where the price of the model is unknown, which is not 0. */
+  cost: Cost | null;
   /** Milliseconds from the request's start to the first event that carries content; -1 while none has. */
   firstTokenMs: number;
   /** Milliseconds from the request's start to the last event that carries content; -1 while none has. */

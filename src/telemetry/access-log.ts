@@ -125,6 +125,11 @@ function textLine(exchange: Exchange): string {
   return `${line} duration=${milliseconds(elapsed)}ms\n`;
 }
 
+/** USD to a billionth: a token of a cheap model costs a hundred of those. */
+function dollars(amount: number): string {
+  return String(Math.round(amount * 1e9) / 1e9);
+}
+
 function textLlm(llm: LlmFacts): string {
   let line = ` protocol=llm gen_ai.operation.name=${llm.operation}`;
   if (llm.provider !== '') line += ` gen_ai.provider.name=${textValue(llm.provider)}`;
@@ -138,6 +143,7 @@ function textLlm(llm: LlmFacts): string {
     line += ` gen_ai.usage.output_tokens=${outputTokens(usage)}`;
     if (usage.reasoning > 0) line += ` gen_ai.usage.reasoning_tokens=${usage.reasoning}`;
     if (llm.usageEstimated) line += ' gen_ai.usage.estimated=true';
+    if (llm.cost !== null) line += ` agw.ai.usage.cost.total=${dollars(llm.cost.total)}`;
   }
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += ` agw.ai.time_to_first_token=${milliseconds(llm.firstTokenMs)}ms`;
@@ -182,6 +188,7 @@ function jsonLlm(llm: LlmFacts): string {
     line += `,"gen_ai.usage.output_tokens":${outputTokens(usage)}`;
     if (usage.reasoning > 0) line += `,"gen_ai.usage.reasoning_tokens":${usage.reasoning}`;
     if (llm.usageEstimated) line += ',"gen_ai.usage.estimated":true';
+    if (llm.cost !== null) line += `,"agw.ai.usage.cost.total":${dollars(llm.cost.total)}`;
   }
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += `,"agw.ai.time_to_first_token":${milliseconds(llm.firstTokenMs)}`;

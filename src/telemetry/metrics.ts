@@ -67,6 +67,16 @@ export class Metrics {
     TOKENS,
     ['gen_ai_token_type', ...GEN_AI_LABELS],
   );
+  readonly cost = this.#counter(
+    'gen_ai_client_cost_usd_total',
+    'What requests cost, USD, where the price of the model is known.',
+    GEN_AI_LABELS,
+  );
+  readonly costLookups = this.#counter(
+    'cost_catalog_lookups_total',
+    'Requests by whether the price of their model was known: found, unknown.',
+    ['status'],
+  );
   readonly llmDuration = this.#histogram(
     'gen_ai_server_request_duration',
     "Seconds from the request to the end of the model's answer.",
@@ -119,6 +129,11 @@ export class Metrics {
     ['backend', 'code'],
   );
   readonly evictions = this.#counter('endpoint_evictions_total', 'Endpoints evicted as outliers.', ['backend']);
+  readonly credentialLoads = this.#counter(
+    'backend_credential_loads_total',
+    'Credentials for backends fetched or renewed, by cloud (aws, gcp, azure, copilot) and outcome: ok, failed.',
+    ['kind', 'outcome'],
+  );
   readonly dnsFailures = this.#counter('dns_failures_total', 'Failed name resolutions.', ['backend']);
 
   readonly logLinesDropped = this.#counter(

@@ -1,5 +1,5 @@
 import type { Exchange, Routed } from '../exchange.ts';
-import { inputTokens, type LlmFacts, outputTokens, type Usage } from '../facts/llm.ts';
+import { type Cost, inputTokens, type LlmFacts, outputTokens, type Usage } from '../facts/llm.ts';
 import type { AccessLog } from './access-log.ts';
 import type { CounterSeries, Histogram, HistogramSeries } from './families.ts';
 import type { Metrics } from './metrics.ts';
@@ -72,6 +72,7 @@ interface ModelSeries {
   readonly duration: HistogramSeries;
   firstToken: HistogramSeries | null;
   perOutputToken: HistogramSeries | null;
+  cost: CounterSeries | null;
   readonly tokens: Map<keyof Usage, HistogramSeries>;
 }
 
@@ -95,11 +96,15 @@ export class Recorder {
   /** By route name; the few routes that share a name are told apart by their other names. */
   readonly #routes = new Map<string, RouteSeries[]>();
   readonly #modelNames = new Set<string>();
+  readonly #pricesFound: CounterSeries;
+  readonly #pricesUnknown: CounterSeries;
   #open = 0;
 
   constructor(metrics: Metrics, accessLog: AccessLog | null) {
     this.#metrics = metrics;
     this.#accessLog = accessLog;
+    this.#pricesFound = metrics.costLookups.labels({ status: 'found' });
+    this.#pricesUnknown = metrics.costLookups.labels({ status: 'unknown' });
   }
 
   /** Exchanges that have begun and not ended; one may outlive its connection, to be accounted for. */
@@ -186,10 +191,19 @@ export class Recorder {
       const tokens = usage[bucket];
       if (tokens > 0) this.#tokens(model, bucket).observe(tokens);
     }
+    this.#cost(model, llm.cost);
     if (exchange.endCause === 'client_gone' && inputTokens(usage) + outputTokens(usage) > 0) {
       const accounting = llm.usageEstimated ? 'estimated' : 'drained';
       this.#metrics.abortedStreams.inc({ accounting, ...route.labels });
     }
+  }
+
+  #cost(model: ModelSeries, cost: Cost | null): void {
+    const known = cost !== null;
+    (known ? this.#pricesFound : this.#pricesUnknown).inc();
+    if (!known) return;
+    model.cost ??= this.#metrics.cost.labels(model.labels);
+    model.cost.inc(cost.total);
   }
 
   #tokens(model: ModelSeries, bucket: keyof Usage): HistogramSeries {
@@ -221,6 +235,7 @@ export class Recorder {
       duration: this.#metrics.llmDuration.labels(labels),
       firstToken: null,
       perOutputToken: null,
+      cost: null,
       tokens: new Map(),
     };
     // What was folded into `other` is found again through the families' own index, and takes no place here.

@@ -16,8 +16,10 @@ import { AccessLog } from '../telemetry/access-log.ts';
 import { LevelLogger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { MetricsPush } from '../telemetry/metrics-push.ts';
+import { PriceCatalog } from '../telemetry/prices/catalog.ts';
 import { Recorder } from '../telemetry/record.ts';
 import { Clusters } from '../upstream/clusters.ts';
+import { Credentials } from '../upstream/credentials/credentials.ts';
 import { createDispatch } from '../upstream/dispatch.ts';
 import { Binds } from './binds.ts';
 import { chooseDriver } from './drivers/select.ts';
@@ -49,20 +51,24 @@ const bodies = MemoryBudget.open(boot.memory, BUDGET.bodies, index);
 const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index), metrics, log };
 const clusters = new Clusters(upstream);
 const dispatch = createDispatch(upstream);
+const credentials = new Credentials({ metrics, log });
 
 const policyServices: PolicyServices = {
   buckets: TokenBuckets.open(boot.buckets, index),
   metrics,
   log,
+  credentials,
   dispatch,
   cluster: (reference) => plan.referenced(reference),
 };
 const adapterServices: AdapterServices = {
   metrics,
   log,
+  credentials,
   bodies,
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,
+  prices: new PriceCatalog(),
   cluster: (spec) => clusters.get(spec),
   hooks: (policies, scope) => plan.hooks(policies, scope),
   resource: (key) => plan.resource(key),

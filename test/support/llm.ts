@@ -6,6 +6,7 @@ import type { LlmFacts } from '../../src/facts/llm.ts';
 import type { AiProvider, BackendTarget, LlmModel, LlmRouter, PolicyMap } from '../../src/resources/types.ts';
 import { BUDGET, MemoryBudget } from '../../src/state/shared/memory-budget.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
+import { PriceCatalog } from '../../src/telemetry/prices/catalog.ts';
 import { Recorder } from '../../src/telemetry/record.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../src/upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../../src/upstream/cluster.ts';
@@ -109,6 +110,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
+    prices: new PriceCatalog(),
     cluster: (spec: ClusterSpec) => {
       const cluster: FakeCluster = clusters.get(spec.key) ?? {
         spec,

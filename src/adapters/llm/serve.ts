@@ -51,6 +51,7 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
     requestBytes: 0,
     usage: null,
     usageEstimated: false,
+    cost: null,
     firstTokenMs: -1,
     lastTokenMs: -1,
   };

@@ -39,6 +39,18 @@ describe('a JSON answer', () => {
     });
   });
 
+  it.each([
+    ['gpt-4o-2024-08-06', 'gpt-real', 12 * 2.5 + 3 * 10],
+    ['own-name', 'gpt-4o', 12 * 2.5 + 3 * 10],
+    ['own-name', 'gpt-real', null],
+  ])('of %s, asked for as %s, costs what its price says', async (answered, asked, micros) => {
+    const llm = bench();
+    const exchange = await serve(llm, chat({ model: asked }));
+    llm.flights[0]!.answer(200, JSON.stringify({ model: answered, usage: USAGE }));
+    if (micros === null) expect(exchange.llm.cost).toBeNull();
+    else expect(exchange.llm.cost?.total).toBeCloseTo(micros / 1e6, 12);
+  });
+
   it('is counted wherever its chunks are cut', async () => {
     const answer = Buffer.from(JSON.stringify({ model: 'm', choices: ['é'], usage: USAGE }));
     for (let cut = 0; cut <= answer.length; cut++) {

@@ -111,13 +111,19 @@ describe('access log', () => {
   it('names the error, the retries and what an aborted stream was estimated at', () => {
     const aborted = endedExchange({
       cause: 'client_gone',
-      llm: { streaming: true, usage: usageOf({ input: 3, output: 4 }), usageEstimated: true },
+      llm: {
+        streaming: true,
+        usage: usageOf({ input: 3, output: 4 }),
+        usageEstimated: true,
+        cost: { total: 4.2e-8, input: 0, output: 4.2e-8 },
+      },
     });
     aborted.attempts = 3;
     expect(JSON.parse(lines('json', aborted))).toMatchObject({
       reason: 'client_gone',
       'retry.attempt': 2,
       'gen_ai.usage.estimated': true,
+      'agw.ai.usage.cost.total': 4.2e-8,
     });
     const failed = endedExchange({ cause: 'error', status: 503 });
     failed.error = new GatewayError('upstream_connect', 'The connection to "b" failed.');

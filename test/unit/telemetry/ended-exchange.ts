@@ -84,6 +84,7 @@ function llmFacts(): LlmFacts {
     requestBytes: 100,
     usage: null,
     usageEstimated: false,
+    cost: null,
     firstTokenMs: -1,
     lastTokenMs: -1,
   };

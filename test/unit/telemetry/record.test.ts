@@ -37,6 +37,22 @@ describe('recorder', () => {
     expect(await samples(metrics.responseBytes)).toEqual([{ labels: where, value: 300 }]);
   });
 
+  it('adds up what requests cost, and counts those whose price is unknown', async () => {
+    const metrics = new Metrics();
+    const recorder = new Recorder(metrics, null);
+    const usage = usageOf({ input: 3 });
+    const cost = { total: 0.25, input: 0.2, output: 0.05 };
+    for (const one of [cost, cost, null]) recorder.end(endedExchange({ llm: { usage, cost: one } }));
+    recorder.end(endedExchange({ llm: { usage: null } }));
+    const [sum, ...more] = await samples(metrics.cost);
+    expect([sum?.value, more]).toEqual([0.5, []]);
+    expect(sum?.labels).toMatchObject({ gen_ai_request_model: 'gpt-5-mini', route: 'default/route0' });
+    expect(await samples(metrics.costLookups)).toEqual([
+      { labels: { status: 'found' }, value: 2 },
+      { labels: { status: 'unknown' }, value: 1 },
+    ]);
+  });
+
   it('knows how many exchanges have begun and not ended', () => {
     const recorder = new Recorder(new Metrics(), null);
     const [first, second] = [endedExchange({}), endedExchange({})];

@@ -1,0 +1,40 @@
+import { RE2JS } from 're2js';
+
+/** Which names a price is for. */
+export type Match =
+  | { readonly equals: string }
+  | { readonly starts_with: string }
+  | { readonly ends_with: string }
+  | { readonly contains: string }
+  /** RE2 syntax. */
+  | { readonly regex: string }
+  | { readonly not: Match }
+  | { readonly and: readonly Match[] }
+  | { readonly or: readonly Match[] };
+
+/** A test of lower-case names. Throws where an expression isn't RE2's. */
+export function compileMatch(match: Match): (name: string) => boolean {
+  if ('equals' in match) return equalTo(match.equals.toLowerCase());
+  if ('starts_with' in match) return startingWith(match.starts_with.toLowerCase());
+  if ('ends_with' in match) return endingWith(match.ends_with.toLowerCase());
+  if ('contains' in match) return containing(match.contains.toLowerCase());
+  if ('regex' in match) {
+    const expression = RE2JS.compile(match.regex, RE2JS.CASE_INSENSITIVE);
+    return (name) => expression.matcher(name).find();
+  }
+  if ('not' in match) {
+    const inner = compileMatch(match.not);
+    return (name) => !inner(name);
+  }
+  if ('and' in match) {
+    const all = match.and.map(compileMatch);
+    return (name) => all.every((test) => test(name));
+  }
+  const any = match.or.map(compileMatch);
+  return (name) => any.some((test) => test(name));
+}
+
+const equalTo = (text: string) => (name: string) => name === text;
+const startingWith = (text: string) => (name: string) => name.startsWith(text);
+const endingWith = (text: string) => (name: string) => name.endsWith(text);
+const containing = (text: string) => (name: string) => name.includes(text);

@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { calcPrice } from '@pydantic/genai-prices';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { catalog, render } from '../../../../scripts/generate-prices.mjs';
+import type { Usage } from '../../../../src/facts/llm.ts';
+import { PriceCatalog, type PriceFile } from '../../../../src/telemetry/prices/catalog.ts';
+
+const FILE = new URL('../../../../data/prices.json', import.meta.url);
+const file = JSON.parse(readFileSync(FILE, 'utf8')) as PriceFile;
+const prices = new PriceCatalog();
+const NOON = Date.parse('2026-11-20T12:00:00Z');
+
+const usageOf = (given: Partial<Usage>): Usage => ({
+  input: 0,
+  cachedInput: 0,
+  cacheWrite: 0,
+  output: 0,
+  reasoning: 0,
+  ...given,
+});
+
+it('is what the package says', () => {
+  expect(readFileSync(FILE, 'utf8')).toBe(render(catalog()));
+});
+
+describe('the cost of a request', () => {
+  const tokens = fc.integer({ min: 0, max: 400_000 });
+  const models: [string, string, string][] = [
+    ['openai', 'openai', 'gpt-4o-2024-08-06'],
+    ['anthropic', 'anthropic', 'claude-sonnet-4-5-20250929'],
+    ['gcp.gemini', 'google', 'gemini-2.5-pro'],
+    ['gcp.vertex_ai', 'google', 'gemini-2.5-flash'],
+    ['deepseek', 'deepseek', 'deepseek-chat'],
+    ['azure', 'azure', 'gpt-4o'],
+  ];
+
+  it.each(models)('at %s is what its source calculates (%s, %s)', (provider, theirs, model) => {
+    fc.assert(
+      fc.property(tokens, tokens, tokens, tokens, (input, cachedInput, output, reasoning) => {
+        const usage = {
+          input_tokens: input + cachedInput,
+          cache_read_tokens: cachedInput,
+          output_tokens: output + reasoning,
+        };
+        const expected = calcPrice(usage, model, { providerId: theirs, timestamp: new Date(NOON) });
+        const cost = prices.cost(provider, model, usageOf({ input, cachedInput, output, reasoning }), NOON);
+        expect(cost?.total).toBeCloseTo(expected!.total_price, 9);
+        expect(cost?.input).toBeCloseTo(expected!.input_price, 9);
+        expect(cost!.input + cost!.output).toBe(cost!.total);
+      }),
+    );
+  });
+
+  it('is unknown for a model or provider nobody has a price of', () => {
+    expect(prices.cost('openai', 'my-own-model', usageOf({ input: 1 }), NOON)).toBeNull();
+    expect(prices.cost('demo', 'gpt-4o', usageOf({ input: 1 }), NOON)).toBeNull();
+    expect(prices.cost('__proto__', 'gpt-4o', usageOf({ input: 1 }), NOON)).toBeNull();
+  });
+
+  it('is unknown where tokens were used that have no price', () => {
+    const stated = new PriceCatalog({ custom: { m: { rates: { input: 1 } } } });
+    expect(stated.cost('custom', 'm', usageOf({ input: 1_000_000 }), NOON)?.total).toBe(1);
+    expect(stated.cost('custom', 'm', usageOf({ input: 1, output: 1 }), NOON)).toBeNull();
+  });
+
+  it('goes by what the operator states before all else', () => {
+    const stated = new PriceCatalog({ openai: { 'gpt-4o': { rates: { input: 7, output: 8 } } } });
+    expect(stated.cost('openai', 'gpt-4o', usageOf({ input: 1e6, output: 1e6 }), NOON)).toEqual({
+      total: 15,
+      input: 7,
+      output: 8,
+    });
+  });
+
+  it.each([
+    [0, 1],
+    [200, 1],
+    [201, 2],
+    [500, 2],
+    [501, 3],
+  ])('of %i tokens is at the price of their tier', (input, price) => {
+    const tiers = [
+      { contextOver: 200, rates: { input: 2 } },
+      { contextOver: 500, rates: { input: 3 } },
+    ];
+    const stated = new PriceCatalog({ p: { m: { rates: { input: 1 }, tiers } } });
+    expect(stated.cost('p', 'm', usageOf({ input }), NOON)?.total).toBeCloseTo((input * price) / 1e6, 12);
+  });
+
+  it.each([
+    ['2025-01-01T12:00:00Z', 1],
+    ['2026-01-01T00:00:00Z', 2],
+    ['2026-06-01T15:59:59Z', 2],
+    ['2026-06-01T16:00:00Z', 3],
+    ['2026-06-01T00:29:59Z', 3],
+    ['2026-06-01T00:30:00Z', 2],
+  ])('at %s is at the price of that time', (time, price) => {
+    const made: PriceFile = {
+      source: file.source,
+      aliases: {},
+      providers: {
+        p: {
+          models: [
+            {
+              id: 'm',
+              match: { equals: 'm' },
+              prices: [
+                { rates: { input: 1 } },
+                { from: '2026-01-01', rates: { input: 2 } },
+                ...(time.startsWith('2026-06')
+                  ? [{ daily: ['16:00:00Z', '00:30:00Z'] as const, rates: { input: 3 } }]
+                  : []),
+              ],
+            },
+          ],
+        },
+      },
+    };
+    const cost = new PriceCatalog({}, () => made).cost('p', 'm', usageOf({ input: 1e6 }), Date.parse(time));
+    expect(cost?.total).toBe(price);
+  });
+});
+
+it('knows every expression it comes with', () => {
+  for (const provider of Object.keys(file.providers)) expect(prices.find(provider, 'no such model')).toBeNull();
+});
