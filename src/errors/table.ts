@@ -110,6 +110,11 @@ export const ERRORS = {
     message: 'No endpoint of the backend is reachable.',
     hint: 'Check that the backend runs and its name resolves.',
   },
+  backend_credentials: {
+    status: 503,
+    message: 'The gateway could not obtain its credentials for the backend.',
+    hint: "The gateway's log says which sources were tried.",
+  },
   upstream_busy: {
     status: 503,
     message: 'Too many requests wait for a connection to the backend.',

@@ -11,10 +11,7 @@ import {
 import { credentialLocationSchema } from './credential-location.ts';
 import { withAuxiliaryService } from './simple-backend.ts';
 
-/**
- * How the gateway can obtain or make a credential for a backend, beyond holding one: agentgateway's kinds of `backendAuth`. They are
- * described and validated; requests that need one are refused until it is executed.
- */
+/** How the gateway can obtain or make a credential for a backend, beyond holding one: agentgateway's kinds of `backendAuth`. */
 
 const location = () =>
   credentialLocationSchema.nullish().describe('Where the credential is put. Default: `Authorization: Bearer`.');
@@ -186,6 +183,10 @@ const crossAppAccess = z.strictObject({
   subjectToken: subjectToken.nullish().describe("The caller's token."),
   cache: tokenCache,
 });
+
+export type GcpValue = z.infer<typeof gcp>;
+export type AwsValue = z.infer<typeof aws>;
+export type AzureValue = z.infer<typeof azure>;
 
 /** The fields of `backendAuth` for these kinds. */
 export const MINTED_KINDS = {

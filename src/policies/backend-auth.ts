@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { InactivePart, PolicyFault } from '../resources/catalogue.ts';
 import { fileOrInline, secret } from '../resources/schema/common.ts';
 import type { UpstreamCall } from '../upstream/call.ts';
+import { cloudAuth, cloudFaults, holdsBody, inactiveCloudParts } from './backend-auth-cloud.ts';
 import { MINTED_KINDS } from './backend-auth-kinds.ts';
 import { type CredentialLocation, credentialLocationSchema } from './credential-location.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
@@ -53,10 +54,11 @@ const schema = z.union([
 ]);
 
 type Value = z.infer<typeof schema>;
+
 type AuthObject = Exclude<Value, 'copilot'>;
 
 /** Kinds that have to be obtained or computed and are not, by this version: a call without them would go out unauthenticated. */
-const NOT_EXECUTED = ['gcp', 'aws', 'azure', 'jwtSign', 'oauthTokenExchange', 'crossAppAccess'] as const;
+const NOT_EXECUTED = ['jwtSign', 'oauthTokenExchange', 'crossAppAccess'] as const;
 
 const BEARER: CredentialLocation = { header: { name: 'authorization', prefix: 'Bearer ' } };
 
@@ -69,30 +71,36 @@ export const backendAuth = definePolicy({
   phase: 'backend',
   protects: false,
   inactiveParts(value: Value): InactivePart[] {
-    if (value === 'copilot') return [{ path: [], protects: true }];
+    if (value === 'copilot') return [];
     const parts: InactivePart[] = NOT_EXECUTED.filter((kind) => value[kind] !== undefined).map((kind) => ({
       path: [kind],
       protects: true,
     }));
     for (const { path, location } of locationsOf(value))
       if (location.expression !== undefined) parts.push({ path, protects: true });
+    parts.push(...inactiveCloudParts(value));
     return parts;
   },
   faults(value): PolicyFault[] {
     if (value === 'copilot') return [];
-    return locationsOf(value).flatMap(({ path, location }) =>
+    const located = locationsOf(value).flatMap(({ path, location }) =>
       location.expression === undefined
         ? []
         : [{ path, message: 'a CEL expression can read a credential, not put one in place' }],
     );
+    return [...located, ...cloudFaults(value)];
   },
-  compile(value): CompiledPolicy {
-    if (value === 'copilot') return {};
-    const steps = stepsOf(value);
-    if (steps.length === 0) return {};
+  compile(value, _scope, { credentials }): CompiledPolicy {
+    const cloud = cloudAuth(value, credentials);
+    const steps = value === 'copilot' ? [] : stepsOf(value);
+    if (cloud === null && steps.length === 0) return {};
     return {
+      holdBody: holdsBody(value),
       onUpstream(call, exchange) {
+        // What a more general place had in mind doesn't count any more.
+        if (call.sign) call.sign = null;
         for (const step of steps) step(call, exchange);
+        return cloud?.(call);
       },
     };
   },

@@ -32,6 +32,7 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
 /** Failures to get a response at all; they are always tried again, whatever `codes` says. */
 const RETRIED_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'no_healthy_endpoint',
+  'backend_credentials',
   'upstream_busy',
   'upstream_connect',
   'upstream_closed',

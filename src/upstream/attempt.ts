@@ -64,12 +64,14 @@ export class Attempt implements Flight, PoolHandler {
     if (call.auxiliary !== true) call.exchange.attempts++;
     if (call.prepare === null) this.#choose(true);
     else {
+      // An earlier attempt may have gone to somebody who is shown a signature.
+      if (call.sign) call.sign = null;
       try {
         const pending = call.prepare(call, call.exchange);
-        if (pending === undefined) this.#choose(true);
+        if (pending === undefined) this.#sign();
         else
           pending.then(
-            () => this.#choose(true),
+            () => this.#sign(),
             (error: unknown) => this.#fail(error),
           );
       } catch (error) {
@@ -190,6 +192,17 @@ export class Attempt implements Flight, PoolHandler {
   }
 
   // Steps
+
+  #sign(): void {
+    const call = this.#call;
+    if (!call.sign) this.#choose(true);
+    else if (!this.#done) {
+      call.sign(call).then(
+        () => this.#choose(true),
+        (error: unknown) => this.#fail(error),
+      );
+    }
+  }
 
   #choose(mayWait: boolean): void {
     if (this.#done) return;

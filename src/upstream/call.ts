@@ -3,6 +3,7 @@ import type { GatewayError } from '../errors/table.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
 import type { PolicyMap } from '../resources/types.ts';
 import type { Cluster, UpstreamTls } from './cluster.ts';
+import type { SigningScope } from './credentials/aws/sigv4.ts';
 
 /**
  * How bytes leave: the seam between who decides (pipeline, adapters, policies) and who sends (`dispatch.ts`). It is narrow
@@ -23,6 +24,10 @@ export interface UpstreamCall {
   cluster: Cluster;
   /** Runs on each attempt before it is sent (backend credentials …). */
   prepare: ((call: UpstreamCall, exchange: Exchange) => void | Promise<void>) | null;
+  /** Set by a step of `prepare`, for its own attempt: runs once all of them have, on the call as it will be sent (signatures). */
+  sign?: ((call: UpstreamCall) => Promise<void>) | null;
+  /** What a signature is to be good for, where who directs the call knows it (Bedrock). */
+  signingScope?: SigningScope;
   /** Milliseconds until the response head must have arrived; 0 = the cluster's default. */
   headTimeoutMs: number;
   /** Milliseconds without a byte of the response's body; absent = the cluster's default, 0 = no limit. */

@@ -10,6 +10,7 @@ import { PriceCatalog } from '../../src/telemetry/prices/catalog.ts';
 import { Recorder } from '../../src/telemetry/record.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../src/upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../../src/upstream/cluster.ts';
+import { Credentials } from '../../src/upstream/credentials/credentials.ts';
 import { PipelineReplier } from '../../src/workers/pipeline.ts';
 import { type FakeDownstream, type FakeRequest, fakeExchange } from './exchange.ts';
 
@@ -107,6 +108,7 @@ export function llmBench(options: BenchOptions): LlmBench {
   const services: AdapterServices = {
     metrics,
     log: SILENT,
+    credentials: new Credentials({ metrics, log: SILENT }),
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,

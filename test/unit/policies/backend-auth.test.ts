@@ -105,19 +105,15 @@ describe('backendAuth passthrough', () => {
 
 describe('backendAuth kinds that are not executed', () => {
   it.each([
-    ['copilot', 'copilot', []],
-    ['gcp', { gcp: {} }, ['gcp']],
-    ['gcp with an ID token', { gcp: { type: 'idToken', audience: 'a', credential: { file: 'x.json' } } }, ['gcp']],
-    ['aws', { aws: {} }, ['aws']],
     [
-      'aws with a role',
-      { aws: { region: 'eu-west-1', assumeRole: { roleArn: 'arn', tags: [{ key: 'a', value: 'b' }] } } },
-      ['aws'],
+      'aws with a session name per request',
+      { aws: { assumeRole: { roleArn: 'arn', sessionName: { expression: 'jwt.sub' } } } },
+      ['aws', 'assumeRole', 'sessionName', 'expression'],
     ],
     [
-      'azure',
-      { azure: { explicitConfig: { managedIdentity: { userAssignedIdentity: { clientId: 'x' } } } } },
-      ['azure'],
+      'aws with a session tag per request',
+      { aws: { assumeRole: { roleArn: 'arn', tags: [{ key: 'a', expression: 'jwt.sub' }] } } },
+      ['aws', 'assumeRole', 'tags', 0, 'expression'],
     ],
     ['jwtSign', { jwtSign: { signingKey: 'pem', claims: { iss: 'x' }, ttl: '60s' } }, ['jwtSign']],
     [
@@ -139,11 +135,13 @@ describe('backendAuth kinds that are not executed', () => {
   ] as const)('%s protects: the route answers 503', (_name, value, path) => {
     const parsed = backendAuth.schema.parse(value);
     expect(backendAuth.inactiveParts!(parsed)).toEqual([{ path: [...path], protects: true }]);
-    expect(apply(value).headers).toEqual([]);
   });
 
   it('leave no part inactive where all is executed', () => {
-    for (const value of [{ key: 'a' }, { passthrough: {} }, { credentials: [] }])
+    const role = { roleArn: 'arn', sessionName: 'me', tags: [{ key: 'a', value: 'b' }] };
+    const azure = { explicitConfig: { managedIdentity: { userAssignedIdentity: { clientId: 'x' } } } };
+    const active = [{ gcp: {} }, { gcp: { type: 'idToken' } }, { aws: {} }, { aws: { assumeRole: role } }, { azure }];
+    for (const value of [{ key: 'a' }, { passthrough: {} }, { credentials: [] }, 'copilot', ...active])
       expect(backendAuth.inactiveParts!(backendAuth.schema.parse(value))).toEqual([]);
   });
 });
@@ -155,6 +153,21 @@ describe('backendAuth faults', () => {
       expect(backendAuth.schema.safeParse(value).success).toBe(false);
     },
   );
+
+  it.each([
+    ['half a key pair', { aws: { accessKeyId: 'a' } }, ['aws']],
+    [
+      'a tag without a value',
+      { aws: { assumeRole: { roleArn: 'a', tags: [{ key: 'k' }] } } },
+      ['aws', 'assumeRole', 'tags', 0],
+    ],
+    ['text that is no credential', { gcp: { credential: 'sk-secret' } }, ['gcp', 'credential']],
+    ['a credential of an unknown type', { gcp: { credential: '{"type":"other"}' } }, ['gcp', 'credential']],
+  ])('%s is one', (_name, value, path) => {
+    const faults = backendAuth.faults!(backendAuth.schema.parse(value));
+    expect(faults.map((fault) => fault.path)).toEqual([path]);
+    expect(JSON.stringify(faults)).not.toContain('sk-secret');
+  });
 
   it('an expression is no place to put a credential', () => {
     const value = backendAuth.schema.parse({ key: { value: 'a', location: { expression: 'x' } } });
