@@ -199,7 +199,7 @@ export interface CustomTool {
   readonly kind: 'custom';
   readonly name: string;
   readonly description?: string;
-  /** The language the text must be in, as its format says it. */
+  /** The language the text must be in, as OpenAI's responses format says it: `{type: 'grammar', syntax, definition}`. */
   readonly grammar?: JsonObject;
   readonly extra?: Extra;
 }
@@ -241,6 +241,8 @@ export interface Reasoning {
   readonly mode?: 'enabled' | 'disabled' | 'adaptive';
   /** OpenAI's scale: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`. */
   readonly effort?: string;
+  /** The effort is the whole answer's, and nothing was said on whether to think (Anthropic's `output_config.effort` alone). */
+  readonly effortOnly?: boolean;
   /** Tokens; -1 = as the model sees fit. */
   readonly budget?: number;
   /** Whether the client wants to see the thoughts. */
@@ -275,6 +277,8 @@ export interface Conversation {
   readonly toolChoice?: ToolChoice;
   /** False: at most one tool call an answer. */
   readonly parallelToolCalls?: boolean;
+  /** The client knows one call an answer, without an id (OpenAI's legacy `functions`), and is answered so. */
+  readonly legacyFunctions?: boolean;
   readonly output?: OutputFormat;
   /** OpenAI's `low`, `medium`, `high`. */
   readonly verbosity?: string;

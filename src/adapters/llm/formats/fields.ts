@@ -64,6 +64,13 @@ export class Fields {
     return value === undefined ? undefined : new Fields(value, this.path(name), this.#strict);
   }
 
+  /** As `object`; where it must be there, its absence is a fault too, and in an answer an empty one stands for it. */
+  requiredObject(name: string): Fields {
+    const found = this.object(name);
+    if (found === undefined && this.#strict) throw this.fault(name, 'is missing');
+    return found ?? new Fields({}, this.path(name), this.#strict);
+  }
+
   /** The objects of an array; [] without one. */
   objects(name: string): Fields[] {
     const found: Fields[] = [];
