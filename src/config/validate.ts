@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from './did-you-mean.ts';
+import { nearest } from '../resources/did-you-mean.ts';
 import type { Path } from './fault.ts';
 import { childrenOf, fieldsOf, literalsOf, schemasAt } from './schema-walk.ts';
 

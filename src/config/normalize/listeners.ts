@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls';
+import { nearest } from '../../resources/did-you-mean.ts';
 import type { LocalServerTls } from '../../resources/schema/index.ts';
 import type { Bind, Listener, PolicyMap, ServerTls } from '../../resources/types.ts';
-import { nearest } from '../did-you-mean.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';

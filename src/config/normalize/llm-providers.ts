@@ -1,6 +1,6 @@
+import { nearest } from '../../resources/did-you-mean.ts';
 import type { LocalLlm, LocalLlmModel, LocalLlmProvider } from '../../resources/schema/index.ts';
 import type { AiProvider, PolicyMap } from '../../resources/types.ts';
-import { nearest } from '../did-you-mean.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import { validate } from '../validate.ts';

@@ -1,6 +1,6 @@
+import { nearest } from '../../resources/did-you-mean.ts';
 import type { LocalLlm, LocalLlmModel, LocalLlmVirtualModel } from '../../resources/schema/index.ts';
 import type { LlmModel, LlmRouter, PolicyMap, VirtualModel } from '../../resources/types.ts';
-import { nearest } from '../did-you-mean.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';
 import { type Attachments, carriesHttp, type OpenListener, type Ports } from './listeners.ts';

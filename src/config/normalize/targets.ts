@@ -1,7 +1,7 @@
+import { nearest } from '../../resources/did-you-mean.ts';
 import { parseHostPort } from '../../resources/schema/common.ts';
 import type { LocalNamedAiProvider, LocalNamedBackend, LocalRouteBackend } from '../../resources/schema/index.ts';
 import type { AiBackend, AiProvider, BackendTarget } from '../../resources/types.ts';
-import { nearest } from '../did-you-mean.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { check } from '../../../src/cli/check.ts';
-import { editDistance, nearest } from '../../../src/config/did-you-mean.ts';
 import { formatPath } from '../../../src/config/fault.ts';
 import { ConfigSource } from '../../../src/config/index.ts';
 import { Lines } from '../../../src/config/lines.ts';
+import { editDistance, nearest } from '../../../src/resources/did-you-mean.ts';
 import { CATALOGUE, directoryWith, faultsOf, load } from './support.ts';
 
 const CERT = readFileSync(new URL('../../fixtures/config/tls/cert.pem', import.meta.url), 'utf8');
