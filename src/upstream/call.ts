@@ -27,7 +27,7 @@ export interface UpstreamCall {
   /** Set by a step of `prepare`, for its own attempt: runs once all of them have, on the call as it will be sent (signatures). */
   sign?: ((call: UpstreamCall) => Promise<void>) | null;
   /** What a signature is to be good for, where who directs the call knows it (Bedrock). */
-  signingScope?: SigningScope;
+  signingScope?: SigningScope | null;
   /** Milliseconds until the response head must have arrived; 0 = the cluster's default. */
   headTimeoutMs: number;
   /** Milliseconds without a byte of the response's body; absent = the cluster's default, 0 = no limit. */

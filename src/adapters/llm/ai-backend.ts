@@ -28,6 +28,8 @@ export class AiBackendServer implements CompiledBackend {
   readonly #services: AdapterServices;
   readonly #groups: TargetGroups;
   readonly #plans: ContextPlans;
+  /** One of the providers is shown signatures, which cover the body. */
+  readonly #holdsBody: boolean;
 
   constructor(backend: AiBackend, scope: string, services: AdapterServices) {
     this.#services = services;
@@ -44,6 +46,7 @@ export class AiBackendServer implements CompiledBackend {
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
     this.#plans = new ContextPlans(groups.flat());
+    this.#holdsBody = groups.flat().some(({ target }) => target.signs);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
@@ -54,7 +57,8 @@ export class AiBackendServer implements CompiledBackend {
     const incoming = receive(exchange, context, route);
     if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
     if (isEditable(route)) return this.#serveJson(incoming, plan);
-    const hold = exchange.downstream.hasBody && (context.holdBody || route !== 'passthrough') && route !== 'models';
+    const needed = context.holdBody || this.#holdsBody || route !== 'passthrough';
+    const hold = exchange.downstream.hasBody && needed && route !== 'models';
     if (hold) return this.#serveHeld(incoming, plan);
     const body: Readable | null = exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null;
     forwardAsIs(incoming, body, this.#choose(incoming, plan), this.#services, null);

@@ -118,7 +118,7 @@ export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choic
     const asked = candidate.model === '' ? named : candidate.model;
     const model = body.modelFor(target.provider.model, asked, policy);
     if (model === '') throw new GatewayError('missing_model');
-    const spoken = target.formatFor(route);
+    const spoken = target.formatFor(route, model);
     const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
@@ -149,7 +149,7 @@ export function forwardAsIs(
 ): void {
   const { exchange, context, facts, route } = incoming;
   const { target } = choice.candidate;
-  const spoken = target.formatFor(route);
+  const spoken = target.formatFor(route, facts.clientModel);
   if (spoken !== route) throw new GatewayError('unsupported_conversion');
   facts.provider = target.provider.telemetryName;
   facts.requestModel = facts.clientModel;

@@ -5,12 +5,13 @@ import { HeaderList } from '../../headers.ts';
 import type { AiProvider, PolicyMap } from '../../resources/types.ts';
 import type { BackendHooks, UpstreamCall } from '../../upstream/call.ts';
 import type { Cluster, UpstreamTls } from '../../upstream/cluster.ts';
+import type { AmbientCloud } from '../../upstream/credentials/credentials.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
 import { spokenFormat } from './convert/choose.ts';
-import { isFormatName } from './formats/route-types.ts';
+import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
-import type { OpenProvider, ProviderDefinition } from './providers/provider.ts';
+import type { FormatPath, OpenProvider, ProviderDefinition } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
 
 /** TLS to a provider where nothing else is configured: verified against the system's authorities. */
@@ -74,7 +75,7 @@ export class ProviderTarget {
   readonly #scope: string;
   readonly #services: AdapterServices;
   readonly #configuredLocation: boolean;
-  readonly #ownKey: boolean;
+  readonly #auth: unknown;
   readonly #prepared = new WeakMap<RouteContext, Prepared>();
 
   /**
@@ -90,7 +91,7 @@ export class ProviderTarget {
     this.#scope = scope;
     this.#services = services;
     this.#configuredLocation = hasLocation(policies.backendAuth);
-    this.#ownKey = replacesCredential(policies.backendAuth);
+    this.#auth = policies.backendAuth;
   }
 
   /** False where the provider is only described by this version. */
@@ -115,12 +116,18 @@ export class ProviderTarget {
     return this.#open?.dispatch;
   }
 
+  /** True where its requests may be signed, so that their bodies must be there before they leave. */
+  get signs(): boolean {
+    if (this.#auth === undefined) return this.#definition?.defaultAuth === 'aws';
+    return typeof this.#auth === 'object' && this.#auth !== null && 'aws' in this.#auth;
+  }
+
   /**
-   * The format a request of type `route` is sent in: the client's own where the provider takes it, else one it can be converted to.
-   * Throws `unsupported_conversion` where there is none.
+   * The format a request of type `route` for `model` is sent in: the client's own where the provider takes it, else one it can be
+   * converted to. Throws `unsupported_conversion` where there is none.
    */
-  formatFor(route: RouteType): RouteType {
-    const { formats } = this.provider;
+  formatFor(route: RouteType, model: string): RouteType {
+    const formats = this.#formats(model);
     if (!isFormatName(route) || formats.has(route)) return route;
     const spoken = spokenFormat(route, formats);
     if (spoken !== null) return spoken;
@@ -169,6 +176,7 @@ export class ProviderTarget {
     if (held) call.headers.push('accept-encoding', 'identity');
     call.path = this.#path(exchange, to);
     call.cluster = prepared.cluster;
+    call.signingScope = this.provider.signingScope ?? null;
   }
 
   /** Runs this target's part of what happens before an attempt. */
@@ -182,7 +190,10 @@ export class ProviderTarget {
       prepared = {
         cluster: this.#cluster(context),
         prepare: this.#combine(context),
-        ownKey: this.#ownKey || replacesCredential(context.values.backendAuth),
+        ownKey:
+          replacesCredential(this.#auth) ||
+          replacesCredential(context.values.backendAuth) ||
+          this.#defaultAuth(context) !== undefined,
       };
       this.#prepared.set(context, prepared);
     }
@@ -211,13 +222,25 @@ export class ProviderTarget {
     return origin;
   }
 
+  /** The provider's own way to authenticate, where neither it nor the route has been given another. */
+  #defaultAuth(context: RouteContext): AmbientCloud | undefined {
+    const configured = this.#auth !== undefined || context.values.backendAuth !== undefined;
+    return configured ? undefined : this.#definition?.defaultAuth;
+  }
+
+  #formats(model: string): ReadonlyMap<FormatName, FormatPath> {
+    return this.provider.formatsFor?.(model) ?? this.provider.formats;
+  }
+
   /** The route's hooks, then the provider's, then its corrections of fields; null where there is nothing to do. */
   #combine(context: RouteContext): UpstreamCall['prepare'] {
     const steps = [context.hooks.prepare, this.#hooks.prepare].filter((step) => step !== null);
+    const cloud = this.#defaultAuth(context);
+    if (cloud !== undefined) steps.push(this.#services.credentials.ambient(cloud));
     const fix = this.provider.fixHeaders;
     if (fix !== undefined) {
       const located = this.#configuredLocation || hasLocation(context.values.backendAuth);
-      steps.push((call) => fix(new HeaderList(call.headers), located));
+      steps.push((call) => fix(new HeaderList(call.headers), located, call.path));
     }
     if (steps.length <= 1) return steps[0] ?? null;
     return (call, exchange) => runSteps(steps, 0, call, exchange);
@@ -226,8 +249,8 @@ export class ProviderTarget {
   #path(exchange: Exchange, to: Destination): string {
     const { pathOverride, pathPrefix, hostOverride } = this.#provider;
     if (pathOverride !== '') return pathOverride;
-    const { formats, basePath, keepsPathOnHostOverride } = this.provider;
-    const own = isFormatName(to.route) ? formats.get(to.route) : undefined;
+    const { basePath, keepsPathOnHostOverride } = this.provider;
+    const own = isFormatName(to.route) ? this.#formats(to.model).get(to.route) : undefined;
     const path = own?.pathOf?.(to.model, to.streaming) ?? own?.path ?? '';
     // What was converted has a path of its new format, wherever it goes, and none of the client's query.
     const query = to.converted ? '' : exchange.query;
@@ -235,6 +258,8 @@ export class ProviderTarget {
     if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride && !to.converted)
       return withQuery(exchange.path, query);
     if (path !== '') return withQuery((pathPrefix === '' ? basePath : pathPrefix) + path, query);
+    const other = this.provider.otherPath?.(exchange.path);
+    if (other !== undefined) return withQuery(pathPrefix + other, query);
     return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), query);
   }
 }
@@ -256,9 +281,22 @@ function withPrefix(path: string, prefix: string): string {
   return prefix + (path.startsWith(`${USUAL_BASE}/`) ? path.slice(USUAL_BASE.length) : path);
 }
 
+/** A parameter that the path brings along stands, whatever the client's is. */
 function withQuery(path: string, query: string): string {
   if (query === '') return path;
-  return path.includes('?') ? `${path}&${query}` : `${path}?${query}`;
+  const question = path.indexOf('?');
+  if (question < 0) return `${path}?${query}`;
+  const own = new Set(
+    path
+      .slice(question + 1)
+      .split('&')
+      .map(nameOf),
+  );
+  return [path, ...query.split('&').filter((pair) => !own.has(nameOf(pair)))].join('&');
+}
+
+function nameOf(pair: string): string {
+  return pair.split('=', 1)[0] as string;
 }
 
 /** Synchronous while every step is. */

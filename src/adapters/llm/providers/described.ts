@@ -31,24 +31,4 @@ export const DESCRIBED_PROVIDERS: readonly ProviderDefinition[] = [
     summary: 'Amazon Bedrock.',
     active: false,
   },
-  {
-    name: 'azure',
-    schema: z.strictObject({
-      model: modelSetting,
-      resourceName: z.string().describe('Name of the Azure resource; part of its host name.'),
-      resourceType: z
-        .enum(['openAI', 'foundry', 'aiServices'])
-        .describe('Kind of the resource; decides the host name.'),
-      apiVersion: z.string().nullish().describe('API version: `v1` (default), `preview`, or a date.'),
-      projectName: z.string().nullish().describe('Project within a Foundry resource.'),
-    }),
-    summary: 'Azure OpenAI and Azure AI Foundry.',
-    active: false,
-  },
-  {
-    name: 'copilot',
-    schema: z.strictObject({ model: modelSetting }),
-    summary: 'GitHub Copilot.',
-    active: false,
-  },
 ];

@@ -1,4 +1,6 @@
 import { anthropic } from './anthropic.ts';
+import { azure } from './azure.ts';
+import { copilot } from './copilot.ts';
 import { custom } from './custom.ts';
 import { anthropicOrDemo, demo, openAIOrDemo } from './demo.ts';
 import { DESCRIBED_PROVIDERS } from './described.ts';
@@ -13,6 +15,8 @@ const ALL: readonly ProviderDefinition[] = [
   custom,
   ...PRESET_PROVIDERS,
   ...DESCRIBED_PROVIDERS,
+  azure,
+  copilot,
   demo,
   openAIOrDemo,
   anthropicOrDemo,

@@ -3,12 +3,16 @@ import type { HeaderList } from '../../../headers.ts';
 import type { ProviderEntry } from '../../../resources/catalogue.ts';
 import type { AiProvider } from '../../../resources/types.ts';
 import type { Dispatch } from '../../../upstream/call.ts';
+import type { SigningScope } from '../../../upstream/credentials/aws/sigv4.ts';
+import type { AmbientCloud } from '../../../upstream/credentials/credentials.ts';
 import type { FormatName } from '../formats/route-types.ts';
 
 /** One kind of LLM provider: its description and, where this version executes it, how to speak to it. */
 export interface ProviderDefinition extends ProviderEntry {
   /** What the adapter works with; absent while the provider is only described. */
   open?(provider: AiProvider): OpenProvider;
+  /** Whose credentials, found in the process's surroundings, it is shown where no backendAuth says otherwise. */
+  readonly defaultAuth?: AmbientCloud;
 }
 
 /** Where requests go by default. */
@@ -28,15 +32,21 @@ export interface OpenProvider {
   readonly basePath: string;
   /** Formats it takes as they are → the path it takes them at; '' where the client's path is kept. */
   readonly formats: ReadonlyMap<FormatName, FormatPath>;
+  /** In place of `formats` where they differ from model to model; '' = no model is known. */
+  formatsFor?(model: string): ReadonlyMap<FormatName, FormatPath>;
+  /** Where a path of no format is, in place of the one below the base path: a list of models, say. */
+  otherPath?(path: string): string;
+  /** What its requests are signed for, where they are. */
+  readonly signingScope?: SigningScope;
   /** Model that every request asks for; '' = the client's. */
   readonly model: string;
   /** True where a host override without a path prefix leaves the client's path as it is. */
   readonly keepsPathOnHostOverride: boolean;
   /**
    * Corrects a request's fields after backend policies have put the credential in. Runs once an attempt, on a list that may
-   * have been through it before. `configuredLocation`: the operator said where the credential goes.
+   * have been through it before. `configuredLocation`: the operator said where the credential goes. `path`: as it is sent.
    */
-  fixHeaders?(headers: HeaderList, configuredLocation: boolean): void;
+  fixHeaders?(headers: HeaderList, configuredLocation: boolean, path: string): void;
   /** Whose thinking signatures the model takes; `telemetryName` where it doesn't say. */
   issuerOf?(model: string): string;
   /** Longest answer asked for where the format insists on one and the client gave none. */
