@@ -1,6 +1,7 @@
 import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
 import type { EndCause, Exchange } from '../exchange.ts';
+import type { TokenCount } from '../facts/llm.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -63,6 +64,8 @@ export interface AdapterServices {
   readonly drains: MemoryBudget;
   readonly drainTimeoutMs: number;
   readonly prices: PriceCatalog;
+  /** Tokens of `texts` for a model, counted off the event loop. Never rejects. */
+  countTokens(texts: readonly string[], model: string): Promise<TokenCount>;
   /** One per key and worker; the same key gives the same cluster. */
   cluster(spec: ClusterSpec): Cluster;
   /** Compiles backend-level policies (of an AI provider, say); `scope` is unique and stable. */

@@ -16,6 +16,12 @@ export interface Usage {
   reasoning: number;
 }
 
+export interface TokenCount {
+  readonly tokens: number;
+  /** False: an estimate, or the count of another model's encoding. */
+  readonly exact: boolean;
+}
+
 /** What a request cost, USD. */
 export interface Cost {
   total: number;

@@ -2,6 +2,7 @@ import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
 import { httpAdapter } from '../adapters/http/adapter.ts';
 import { llmAdapter } from '../adapters/llm/adapter.ts';
+import { TokenCounter } from '../adapters/llm/tokens/pool.ts';
 import { POLICIES } from '../policies/registry.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { BackendTarget, Resource } from '../resources/types.ts';
@@ -61,6 +62,7 @@ const policyServices: PolicyServices = {
   dispatch,
   cluster: (reference) => plan.referenced(reference),
 };
+const tokens = new TokenCounter(new URL('../adapters/llm/tokens/task.js', import.meta.url));
 const adapterServices: AdapterServices = {
   metrics,
   log,
@@ -69,6 +71,7 @@ const adapterServices: AdapterServices = {
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,
   prices: new PriceCatalog(),
+  countTokens: (texts, model) => tokens.count(texts, model),
   cluster: (spec) => clusters.get(spec),
   hooks: (policies, scope) => plan.hooks(policies, scope),
   resource: (key) => plan.resource(key),
@@ -147,6 +150,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await Promise.race([binds.drain().then(allEnded), sleep(deadlineMs)]);
   binds.close();
   clusters.close();
+  void tokens.close();
   // What was cut off ends with its connections, and is accounted for like everything else.
   await Promise.race([allEnded(), sleep(CUT_OFF_MS)]);
   // Hands over what was counted and logged; the thread ends by itself once its loop is empty.

@@ -113,6 +113,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
     prices: new PriceCatalog(),
+    countTokens: async (texts) => ({ tokens: texts.length, exact: true }),
     cluster: (spec: ClusterSpec) => {
       const cluster: FakeCluster = clusters.get(spec.key) ?? {
         spec,

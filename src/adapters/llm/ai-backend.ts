@@ -68,7 +68,7 @@ export class AiBackendServer implements CompiledBackend {
     const bytes = await holdRequest(incoming, this.#services);
     if (incoming.exchange.endCause !== null) return;
     const body = new RequestBody(bytes, plan.members);
-    forwardJson(incoming, body, this.#choose(incoming, plan), this.#services);
+    await forwardJson(incoming, body, this.#choose(incoming, plan), this.#services);
   }
 
   /** A body that is held but not changed: for a retry, or to see which model it names. */

@@ -8,10 +8,12 @@ import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import { ConvertibleRequest } from './convert/convertible-request.ts';
+import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
 import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
+import { isFormatName } from './formats/route-types.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { speaksAnthropic } from './models.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
@@ -102,13 +104,28 @@ export async function holdRequest(incoming: Incoming, services: AdapterServices)
  * Sends a request on. Where the provider takes the client's format, in the client's bytes but for the model, members that policies set,
  * and the request for usage in a stream; else converted.
  */
-export function forwardJson(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices): void {
+export function forwardJson(
+  incoming: Incoming,
+  body: RequestBody,
+  choice: Choice,
+  services: AdapterServices,
+): void | Promise<void> {
   const { exchange, context, facts, route } = incoming;
   const format: Format = FORMATS.get(route) ?? detect;
   const inPath = modelInPath(exchange.path);
   const named = inPath === '' ? body.model : inPath;
   facts.clientModel = named;
   facts.streaming = body.streaming || streamInPath(exchange.path);
+  const first = choice.candidate.target.provider;
+  if (canCount(route) && isFormatName(route) && !first.formats.has(route)) {
+    facts.provider = first.telemetryName;
+    return countTokens(
+      incoming,
+      body,
+      body.modelFor(first.model, named, choice.policyOf(choice.candidate.target)),
+      services,
+    );
+  }
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
   const convertible = new ConvertibleRequest(incoming, wantsUsage);

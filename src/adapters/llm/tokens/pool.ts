@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import type { TokenCount } from '../../../facts/llm.ts';
 import { estimateTokens } from '../usage.ts';
 import { encodingOf, isExact } from './encodings.ts';
 import type { CountTask } from './task.ts';
@@ -9,12 +10,6 @@ const MAX_WAITING = 64;
 const TIMEOUT_MS = 2000;
 /** The thread, and the 60 MB its tables take, goes after so long without work, ms. */
 const IDLE_MS = 60_000;
-
-export interface TokenCount {
-  readonly tokens: number;
-  /** False: an estimate, or the count of another model's encoding. */
-  readonly exact: boolean;
-}
 
 /** Counts tokens off the event loop, in one thread a worker that exists only while there is work. */
 export class TokenCounter {
