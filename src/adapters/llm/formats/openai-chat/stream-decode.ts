@@ -1,0 +1,108 @@
+import type { StreamPart } from '../../../../facts/answer.ts';
+import type { AnswerContext, Frame, StreamDecoder } from '../codec.ts';
+import { isObject, parseObject } from '../fields.ts';
+import { callSeed } from './answer.ts';
+import { decodeStreamFault } from './faults.ts';
+import { StreamChoice } from './stream-choice.ts';
+import { readUsage } from './usage.ts';
+
+type Emit = (part: StreamPart) => void;
+
+/** OpenAI's limit for `n`. */
+const MAX_CHOICES = 128;
+
+/** Reads `chat.completion.chunk` events (https://platform.openai.com/docs/api-reference/chat-streaming) up to `[DONE]`. */
+export class ChatStreamDecoder implements StreamDecoder {
+  readonly #context: AnswerContext;
+  readonly #choices = new Map<number, StreamChoice>();
+  #seed = '';
+  #started = false;
+  #over = false;
+
+  constructor(context: AnswerContext) {
+    this.#context = context;
+  }
+
+  event({ event, data }: Frame, emit: Emit): void {
+    if (this.#over) return;
+    const text = data.trim();
+    if (text === '[DONE]') {
+      this.#done(emit);
+      return;
+    }
+    const body = parseObject(text);
+    if (body === null) {
+      if (!isJson(text)) this.#fail("An event of the provider's stream is not JSON.", emit);
+      return;
+    }
+    if (isError(body.error) || event === 'error') {
+      this.#over = true;
+      emit({ type: 'error', fault: decodeStreamFault(body) });
+      return;
+    }
+    const choices = Array.isArray(body.choices) ? body.choices : [];
+    // Azure begins with an event that has neither: what its filters say of the prompt.
+    if (!this.#started && (choices.length > 0 || (typeof body.id === 'string' && body.id !== '')))
+      this.#start(body, emit);
+    for (const choice of choices) if (isObject(choice)) this.#choice(choice.index)?.delta(choice, emit);
+    const usage = readUsage(body);
+    if (usage === null) return;
+    this.#start(body, emit);
+    emit({ type: 'usage', usage });
+  }
+
+  end(emit: Emit): void {
+    this.#fail("The provider's stream ended before it was complete.", emit);
+  }
+
+  #start(body: Record<string, unknown>, emit: Emit): void {
+    if (this.#started) return;
+    this.#started = true;
+    const { id, model, created, service_tier: tier } = body;
+    const answerId = typeof id === 'string' ? id : '';
+    this.#seed = callSeed(answerId);
+    emit({
+      type: 'start',
+      id: answerId,
+      model: typeof model === 'string' && model !== '' ? model : this.#context.model,
+      created: typeof created === 'number' ? created : 0,
+      ...(typeof tier === 'string' ? { serviceTier: tier } : {}),
+    });
+  }
+
+  #choice(index: unknown): StreamChoice | null {
+    const at = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0 ? index : 0;
+    const known = this.#choices.get(at);
+    if (known !== undefined) return known;
+    if (this.#choices.size >= MAX_CHOICES) return null;
+    const choice = new StreamChoice(at, this.#seed, (data) => ({ issuer: this.#context.issuer, data }));
+    this.#choices.set(at, choice);
+    return choice;
+  }
+
+  #done(emit: Emit): void {
+    this.#over = true;
+    this.#start({}, emit);
+    for (const choice of this.#choices.values()) if (!choice.finished) choice.finish('', undefined, emit);
+    emit({ type: 'end' });
+  }
+
+  #fail(message: string, emit: Emit): void {
+    if (this.#over) return;
+    this.#over = true;
+    emit({ type: 'error', fault: { status: 502, message, type: '', code: '', param: '' } });
+  }
+}
+
+function isError(error: unknown): boolean {
+  return isObject(error) || (typeof error === 'string' && error !== '');
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
