@@ -1,0 +1,4 @@
+/** Entry file of the store thread. */
+import { runStoreThread } from './thread.ts';
+
+runStoreThread();
