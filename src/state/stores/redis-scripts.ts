@@ -47,18 +47,19 @@ return page`,
   },
 };
 
+// Arguments are strings, numbers and Buffers: the client would write any other Uint8Array as a list of numbers.
 declare module 'ioredis' {
   interface RedisCommander<Context> {
     sluiceCompareAndSet(
       key: string,
       expected: string,
-      record: Uint8Array,
+      record: Buffer,
       ttlMs: string,
       callback?: Callback<number>,
     ): Result<number, Context>;
     sluiceAppend(
       key: string,
-      value: Uint8Array,
+      value: Buffer,
       maxLength: number,
       ttlMs: string,
       channel: string,

@@ -50,6 +50,7 @@ export class RedisStore implements Store {
   readonly #prefix: string;
   readonly #connection: RedisConnection;
   #ownSubscriber: RedisSubscriber | null = null;
+  #closed = false;
 
   /** Connects at the first call. Throws TypeError for a URL or prefix that can't be used. */
   constructor(options: RedisStoreOptions) {
@@ -105,8 +106,9 @@ export class RedisStore implements Store {
     checkSize(value, this.#limits);
     const maxLength = checkedLength(options.maxLength);
     const ttlMs = argument(checkedTtl(options));
+    const event = Buffer.from(value.buffer, value.byteOffset, value.length);
     const id = await this.#connection.call((redis) =>
-      redis.sluiceAppend(this.#stream(key), value, maxLength, ttlMs, this.#channel(key)),
+      redis.sluiceAppend(this.#stream(key), event, maxLength, ttlMs, this.#channel(key)),
     );
     return checkedId(id);
   }
@@ -134,11 +136,13 @@ export class RedisStore implements Store {
     await this.#connection.call((redis) => redis.publish(this.#channel(key), Buffer.from(message)));
   }
 
-  subscribe(key: StoreKey, listener: ChannelListener): Promise<Unsubscribe> {
+  async subscribe(key: StoreKey, listener: ChannelListener): Promise<Unsubscribe> {
+    if (this.#closed) throw new StoreError('unavailable', 'the store is closed');
     return this.#subscriber().subscribe(this.#channel(key), listener);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#ownSubscriber?.close();
     this.#connection.close();
   }
