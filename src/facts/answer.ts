@@ -63,6 +63,8 @@ export interface ProviderFault {
   readonly code: string;
   /** Field of the request it is about; ''. */
   readonly param: string;
+  /** The provider's id of the request, where its error has one. */
+  readonly requestId?: string;
 }
 
 /**

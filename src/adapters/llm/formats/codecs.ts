@@ -1,8 +1,9 @@
 import type { WireFormat } from '../../../facts/conversation.ts';
+import { anthropicMessagesCodec } from './anthropic-messages/codec.ts';
 import type { Codec } from './codec.ts';
 import { openaiChatCodec } from './openai-chat/codec.ts';
 
-const ALL: readonly Codec[] = [openaiChatCodec];
+const ALL: readonly Codec[] = [openaiChatCodec, anthropicMessagesCodec];
 
 /** Every format that conversations are decoded from and encoded to, a line each. */
 export const CODECS: ReadonlyMap<WireFormat, Codec> = new Map(ALL.map((codec) => [codec.format, codec]));

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import type { Answer } from '../../../../facts/answer.ts';
+import type { JsonObject } from '../../../../facts/conversation.ts';
+import type { Usage } from '../../../../facts/llm.ts';
+import type { AnswerContext, ReplyContext } from '../codec.ts';
+import { Fields } from '../fields.ts';
+import { decodeContent } from './decode-parts.ts';
+import { type ClientSide, encodePart } from './encode-parts.ts';
+import { ANSWER_TOOL, VALUE_TOOL } from './names.ts';
+import { messagesUsage } from './native.ts';
+import { extraOf, optional, ownFields } from './own.ts';
+import { decodeStop, encodeStop } from './stops.ts';
+
+/** Whole answers (https://docs.anthropic.com/en/api/messages). */
+
+const KNOWN = new Set([
+  'id',
+  'type',
+  'role',
+  'model',
+  'content',
+  'stop_reason',
+  'stop_sequence',
+  'stop_details',
+  'usage',
+]);
+/** Members of `usage` that the hub's counts are made of. */
+const COUNTED = new Set([
+  'input_tokens',
+  'output_tokens',
+  'cache_creation_input_tokens',
+  'cache_read_input_tokens',
+  'output_tokens_details',
+  'service_tier',
+]);
+
+/** Service tiers of answers, by OpenAI's names in the hub. */
+const TIER_FROM_WIRE: Readonly<Record<string, string>> = { standard: 'default' };
+const TIER_TO_WIRE: Readonly<Record<string, string>> = { default: 'standard', priority: 'priority', batch: 'batch' };
+
+export function decodeTier(usage: Fields | undefined): { readonly serviceTier?: string } {
+  const tier = usage?.string('service_tier');
+  return optional('serviceTier', tier === undefined ? undefined : (TIER_FROM_WIRE[tier] ?? tier));
+}
+
+/** Reads a provider's answer, whatever it is. */
+export function decodeAnswer(body: JsonObject, { issuer, model }: AnswerContext): Answer {
+  const fields = Fields.ofAnswer(body);
+  const parts = decodeContent(fields, 'content', issuer);
+  const structured = fields.objects('content').some((block) => isAnswerTool(block.string('name') ?? ''));
+  const calls = parts.some((part) => part.kind === 'tool_call');
+  const reason = fields.string('stop_reason');
+  const usage = fields.object('usage');
+  const details = fields.json('stop_details');
+  const rest = { ...fields.rest(KNOWN), ...optional('usage', usage?.rest(COUNTED)) };
+  return {
+    id: fields.string('id') ?? '',
+    model: fields.string('model') || model,
+    created: 0,
+    choices: [
+      {
+        index: 0,
+        parts,
+        stop: reason === undefined ? null : decodeStop(reason, fields.string('stop_sequence'), structured, calls),
+        ...extraOf(details === undefined ? undefined : { stop_details: details }),
+      },
+    ],
+    usage: usage === undefined ? null : messagesUsage(usage.value),
+    ...decodeTier(usage),
+    ...extraOf(Object.keys(rest).length > 0 ? rest : undefined),
+  };
+}
+
+export function isAnswerTool(name: string): boolean {
+  return name === ANSWER_TOOL || name === VALUE_TOOL;
+}
+
+/** Writes an answer for a client: the first, where there are several. */
+export function encodeAnswer(answer: Answer, { model, request }: ReplyContext): JsonObject {
+  const side: ClientSide = { to: 'client', request };
+  const [choice] = answer.choices;
+  const { usage: ownUsage, ...own } = ownFields(answer.extra) ?? {};
+  const parts = choice?.parts ?? [];
+  const calls = parts.some((part) => part.kind === 'tool_call');
+  const stop = choice?.stop ? encodeStop(choice.stop, calls) : { stop_reason: null, stop_sequence: null };
+  return {
+    id: messageId(answer.id),
+    type: 'message',
+    role: 'assistant',
+    model: answer.model || model,
+    content: parts.flatMap((part) => encodePart(part, side)),
+    ...stop,
+    ...ownFields(choice?.extra),
+    usage: { ...encodeUsage(answer.usage), ...encodeTier(answer.serviceTier), ...(ownUsage as object | undefined) },
+    ...own,
+  };
+}
+
+/** The provider's id, or one made up where it gave none. */
+export function messageId(id: string): string {
+  return id === '' ? `msg_${randomUUID().replaceAll('-', '')}` : id;
+}
+
+export function encodeTier(tier: string | undefined): JsonObject {
+  return tier === undefined ? {} : optional('service_tier', TIER_TO_WIRE[tier]);
+}
+
+/** Counts on the wire: what came from a cache is no part of the input, thinking is part of the output. */
+export function encodeUsage(usage: Usage | null): JsonObject {
+  const { input, cachedInput, cacheWrite, output, reasoning } = usage ?? NO_USAGE;
+  return {
+    input_tokens: input,
+    cache_creation_input_tokens: cacheWrite,
+    cache_read_input_tokens: cachedInput,
+    output_tokens: output + reasoning,
+    ...(reasoning > 0 ? { output_tokens_details: { thinking_tokens: reasoning } } : {}),
+  };
+}
+
+const NO_USAGE: Usage = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 };

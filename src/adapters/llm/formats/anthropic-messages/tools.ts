@@ -1,0 +1,139 @@
+import type { Conversation, CustomTool, JsonObject, Tool, ToolChoice } from '../../../../facts/conversation.ts';
+import type { Fields } from '../fields.ts';
+import type { ProviderSide } from './encode-parts.ts';
+import type { ModelTraits } from './models.ts';
+import { wireName } from './names.ts';
+import { cacheControl, FORMAT, keptOf, optional, ownFields } from './own.ts';
+
+/** Tools and the choice among them (https://docs.anthropic.com/en/docs/agents-and-tools/tool-use). */
+
+const TOOL = new Set(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control']);
+const CHOICE = new Set(['type', 'name', 'disable_parallel_tool_use']);
+
+export function decodeTool(fields: Fields): Tool {
+  const type = fields.string('type') ?? 'custom';
+  if (type !== 'custom') {
+    const { cache } = keptOf(fields, new Set());
+    const { cache_control: control, ...value } = fields.value;
+    const keeps = cache === undefined && control !== undefined && control !== null;
+    return {
+      kind: 'provider',
+      format: FORMAT,
+      name: type,
+      value: keeps ? fields.value : value,
+      ...optional('cache', cache),
+    };
+  }
+  return {
+    kind: 'function',
+    name: fields.requiredString('name'),
+    ...optional('description', fields.string('description')),
+    parameters: fields.json('input_schema') ?? null,
+    ...optional('strict', fields.boolean('strict')),
+    ...keptOf(fields, TOOL),
+  };
+}
+
+/** The tool choice, whether calls may be parallel, and what else stands there. */
+export function decodeToolChoice(fields: Fields | undefined): {
+  readonly toolChoice?: ToolChoice;
+  readonly parallelToolCalls?: boolean;
+  readonly rest?: JsonObject;
+} {
+  if (fields === undefined) return {};
+  const type = fields.requiredString('type');
+  const disabled = fields.boolean('disable_parallel_tool_use');
+  const parallel = disabled === undefined ? {} : { parallelToolCalls: !disabled };
+  const rest = optional('rest', fields.rest(CHOICE));
+  switch (type) {
+    case 'auto':
+    case 'none':
+      return { toolChoice: { mode: type }, ...parallel, ...rest };
+    case 'any':
+      return { toolChoice: { mode: 'required' }, ...parallel, ...rest };
+    case 'tool':
+      return { toolChoice: { mode: 'tool', name: fields.requiredString('name') }, ...parallel, ...rest };
+    default:
+      throw fields.fault('type', 'must be auto, any, tool or none');
+  }
+}
+
+export interface EncodedTools {
+  readonly tools: JsonObject[];
+  readonly choice: JsonObject | undefined;
+}
+
+/** Tools and choice on the wire. Of a choice among some tools, only those are sent. */
+export function encodeTools(conversation: Conversation, traits: ModelTraits, side: ProviderSide): EncodedTools {
+  const { toolChoice, parallelToolCalls } = conversation;
+  const allowed = toolChoice?.allowed;
+  const offered =
+    allowed === undefined
+      ? conversation.tools
+      : conversation.tools.filter((tool) => tool.kind === 'provider' || allowed.includes(tool.name));
+  const tools = offered.flatMap((tool) => encodeTool(tool, traits, side));
+  if (tools.length === 0) {
+    // Calls in earlier turns need definitions.
+    const called = calledTools(conversation);
+    return called.length === 0 ? { tools, choice: undefined } : { tools: called, choice: { type: 'none' } };
+  }
+  return { tools, choice: encodeChoice(toolChoice, parallelToolCalls, conversation.tools) };
+}
+
+function encodeTool(tool: Tool, traits: ModelTraits, side: ProviderSide): JsonObject[] {
+  if (tool.kind === 'provider') {
+    if (tool.format === FORMAT) return [{ ...tool.value, ...cacheControl(tool.cache) }];
+    side.losses.drop('providerTools', tool.name);
+    return [];
+  }
+  const { name, description } = tool;
+  if (tool.kind === 'custom') {
+    const told = [description ?? '', grammarOf(tool)].filter((text) => text !== '').join('\n\n');
+    const input_schema = { type: 'object', properties: { input: { type: 'string' } }, required: ['input'] };
+    return [{ name: wireName(name, true), ...optional('description', told || undefined), input_schema }];
+  }
+  if (tool.strict === true && !traits.schemas) side.losses.drop('toolStrict');
+  const schema = tool.parameters ?? { properties: {} };
+  const encoded = {
+    name: wireName(name),
+    ...optional('description', description),
+    input_schema: schema.type === 'object' ? schema : { ...schema, type: 'object' },
+    ...optional('strict', traits.schemas ? tool.strict : undefined),
+    ...cacheControl(tool.cache),
+    ...ownFields(tool.extra),
+  };
+  return [encoded];
+}
+
+/** The grammar of a custom tool, told in words. */
+function grammarOf({ grammar }: CustomTool): string {
+  if (grammar === undefined) return '';
+  const { syntax, definition } = grammar;
+  if (typeof definition !== 'string') return `The input must match this grammar: ${JSON.stringify(grammar)}`;
+  return `The input must match this ${typeof syntax === 'string' ? `${syntax} ` : ''}grammar:\n${definition}`;
+}
+
+function encodeChoice(
+  choice: ToolChoice | undefined,
+  parallel: boolean | undefined,
+  tools: readonly Tool[],
+): JsonObject | undefined {
+  if (choice === undefined && parallel !== false) return undefined;
+  const mode = choice?.mode ?? 'auto';
+  if (mode === 'none') return { type: 'none' };
+  const control = parallel === undefined ? {} : { disable_parallel_tool_use: !parallel };
+  if (mode === 'required') return { type: 'any', ...control };
+  if (mode === 'auto' || choice?.name === undefined) return { type: 'auto', ...control };
+  const { name } = choice;
+  const custom = tools.some((tool) => tool.kind === 'custom' && tool.name === name);
+  return { type: 'tool', name: wireName(name, custom), ...control };
+}
+
+/** Definitions that say no more than the names of the tools called before. */
+function calledTools({ messages }: Conversation): JsonObject[] {
+  const names = new Set<string>();
+  for (const { parts } of messages) {
+    for (const part of parts) if (part.kind === 'tool_call') names.add(wireName(part.name, part.custom));
+  }
+  return [...names].map((name) => ({ name, input_schema: { type: 'object' } }));
+}
