@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 /**
- * Writes docs/reference/ from the code in dist/: configuration, policies, providers, metrics, errors, and the JSON schema.
+ * Writes docs/reference/ from the code in dist/: configuration, policies, providers, metrics, errors, CEL's conformance, and the JSON
+ * schema.
  * `--check` writes nothing, and exits 1 where a committed page differs, with the first line that does.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ENGINE, runAll } from '../test/conformance/cel/runner.mjs';
+import { celConformancePage } from './docs/cel-conformance-page.mjs';
 import { configurationPage } from './docs/configuration-page.mjs';
 import { makeLinks } from './docs/links.mjs';
 import { errorsPage, metricsPage, providersPage } from './docs/other-pages.mjs';
@@ -45,12 +48,15 @@ function isInactive(document, path) {
   return texts.includes(path.join('.')) || texts.includes([...path, 0].join('.'));
 }
 
+const engine = Object.assign({}, ...(await Promise.all(ENGINE.map((path) => load(`cel/${path}.js`)))));
+
 const pages = {
   'configuration.md': configurationPage(schema, links, isInactive),
   'policies.md': policiesPage(catalogue, PHASES, links),
   'providers.md': providersPage(catalogue, links),
   'metrics.md': metricsPage(new Metrics()),
   'errors.md': errorsPage(ERRORS),
+  'cel-conformance.md': celConformancePage(runAll(engine)),
   'config.schema.json': `${JSON.stringify(schema, null, 1)}\n`,
 };
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { machine, table, writeSection } from '../lib/report.mjs';
 
 const self = fileURLToPath(import.meta.url);
-const NAMES = ['router', 'load-yaml', 'publish', 'shared'];
+const NAMES = ['router', 'load-yaml', 'publish', 'shared', 'cel'];
 
 /** Rows are [what, measured, aim, met: true, false or null]. */
 export async function micro({ write }) {

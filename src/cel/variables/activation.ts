@@ -1,0 +1,132 @@
+import type { Downstream, Exchange } from '../../exchange.ts';
+import type { HeaderList } from '../../headers.ts';
+import { HeaderView } from '../values/headers.ts';
+
+/** A body as far as it was held. */
+export interface HeldBody {
+  readonly bytes: Buffer;
+  /** False: it is longer than could be held, `bytes` is how it begins. */
+  readonly complete: boolean;
+}
+
+/** A request's tool, prompt, resource or task, on its target. Fields that aren't known are absent. */
+export interface McpItem {
+  readonly target: string;
+  /** Without the target's prefix. */
+  readonly name: string;
+  readonly arguments?: object | null;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+/** What an LLM request and its answer say, beyond what `LlmFacts` holds. Names are those of CEL's `llm`. */
+export interface LlmDetails {
+  readonly providerInputTokens?: number;
+  readonly providerTotalTokens?: number;
+  readonly inputImageTokens?: number;
+  readonly inputTextTokens?: number;
+  readonly inputAudioTokens?: number;
+  readonly outputImageTokens?: number;
+  readonly outputTextTokens?: number;
+  readonly outputAudioTokens?: number;
+  readonly countTokens?: number;
+  readonly serviceTier?: string;
+  /** Called when an expression reads it. */
+  readonly prompt?: () => readonly { readonly role: string; readonly content: string }[];
+  readonly completion?: () => readonly string[];
+  readonly toolCalls?: () => readonly { readonly id: string; readonly name: string; readonly arguments: unknown }[];
+  /** `temperature`, `top_p`, `max_tokens` and the like, by OpenAI's names. */
+  readonly params?: object;
+  /** USD; the parts of the cost that `LlmFacts` doesn't hold: `cacheRead`, `reasoning` … */
+  readonly cost?: Readonly<Record<string, number>>;
+  /** USD for a million tokens. */
+  readonly costRates?: Readonly<Record<string, number>>;
+}
+
+/** What an expression can read beyond the exchange: who evaluates it gives what is known at that moment. */
+export interface CelFacts {
+  readonly requestBody?: HeldBody | null;
+  readonly response?: {
+    readonly status: number;
+    readonly headers: HeaderList;
+    readonly grpcStatus?: number | null;
+  } | null;
+  readonly responseBody?: HeldBody | null;
+  /** Of a verified token. `rawToken` null: not kept. */
+  readonly jwt?: { readonly claims: object; readonly rawToken: string | null } | null;
+  /** The key that `exchange.apiKey` names; null: not kept. */
+  readonly apiKeySecret?: string | null;
+  readonly basicAuth?: { readonly username: string } | null;
+  readonly llm?: LlmDetails | null;
+  /** The body of an LLM request, as an object, while LLM policies run. */
+  readonly llmRequest?: object | null;
+  readonly mcp?: {
+    readonly methodName?: string;
+    readonly sessionId?: string;
+    readonly tool?: McpItem;
+    readonly prompt?: McpItem;
+    readonly resource?: McpItem;
+    readonly task?: McpItem;
+  } | null;
+  /** `type`: ai, mcp, static, dynamic, service, unknown. `protocol`: http, tcp, a2a, mcp, llm. */
+  readonly backend?: { readonly name: string; readonly type: string; readonly protocol: string } | null;
+  readonly extauthz?: object | null;
+  readonly extproc?: object | null;
+  readonly mcpGuardrails?: object | null;
+  /** What transformations put there. */
+  readonly metadata?: object | null;
+  /** Unix milliseconds. */
+  readonly endTimeMs?: number | null;
+  /** Milliseconds from the upstream's answer to the head of ours. */
+  readonly responseProcessingMs?: number | null;
+  readonly routeKind?: string | null;
+  /** The client's certificate, beyond its alternative names. */
+  readonly certificate?: {
+    readonly issuer: string;
+    readonly subject: string;
+    readonly subjectCn: string | null;
+    readonly pem: string;
+  } | null;
+  /** Address of ours that the client connected to. */
+  readonly localAddress?: string | null;
+  /** The address that a proxy in front of us says is the client's; `rawAddress` stays the peer's. */
+  readonly client?: { readonly address: string; readonly port: number } | null;
+  readonly workload?: { readonly name: string; readonly namespace: string; readonly serviceAccount: string } | null;
+  readonly connectHeaders?: HeaderList | null;
+}
+
+/** The parts of a client connection that expressions read. */
+export type Connection = Pick<Downstream, 'remoteAddress' | 'remotePort' | 'localPort' | 'tls'>;
+
+const NOTHING: CelFacts = {};
+
+/** What one evaluation, or several at the same moment, read from. */
+export class GatewayActivation {
+  /** Null before a request was read (network authorization). */
+  readonly exchange: Exchange | null;
+  readonly facts: CelFacts;
+  readonly connection: Connection | null;
+  #requestHeaders: HeaderView | null = null;
+
+  constructor(exchange: Exchange | null, facts: CelFacts, connection: Connection | null) {
+    this.exchange = exchange;
+    this.facts = facts;
+    this.connection = connection;
+  }
+
+  get requestHeaders(): HeaderView | null {
+    if (this.#requestHeaders === null && this.exchange !== null)
+      this.#requestHeaders = new HeaderView(this.exchange.headers, this.exchange.credentialHeader);
+    return this.#requestHeaders;
+  }
+}
+
+/** What expressions read of a request. Costs three assignments: values are made when an expression reads them. */
+export function activationOf(exchange: Exchange, facts: CelFacts = NOTHING): GatewayActivation {
+  return new GatewayActivation(exchange, facts, exchange.downstream);
+}
+
+/** What expressions read of a client connection before there is a request: `source` and `destination`. */
+export function activationOfConnection(connection: Connection, facts: CelFacts = NOTHING): GatewayActivation {
+  return new GatewayActivation(null, facts, connection);
+}
