@@ -87,6 +87,8 @@ export interface BenchOptions {
   bodyBudget?: number;
   maxBufferBytes?: number;
   drainTimeoutMs?: number;
+  /** Default: those of the surroundings. */
+  credentials?: Credentials;
   /** Runs in place of the plain dispatch, e.g. a retry. */
   wrap?: (next: Dispatch) => Dispatch;
 }
@@ -108,7 +110,7 @@ export function llmBench(options: BenchOptions): LlmBench {
   const services: AdapterServices = {
     metrics,
     log: SILENT,
-    credentials: new Credentials({ metrics, log: SILENT }),
+    credentials: options.credentials ?? new Credentials({ metrics, log: SILENT }),
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,

@@ -116,15 +116,11 @@ export function forwardJson(
   const named = inPath === '' ? body.model : inPath;
   facts.clientModel = named;
   facts.streaming = body.streaming || streamInPath(exchange.path);
-  const first = choice.candidate.target.provider;
-  if (canCount(route) && isFormatName(route) && !first.formats.has(route)) {
-    facts.provider = first.telemetryName;
-    return countTokens(
-      incoming,
-      body,
-      body.modelFor(first.model, named, choice.policyOf(choice.candidate.target)),
-      services,
-    );
+  if (canCount(route) && isFormatName(route)) {
+    const first = choice.candidate.target;
+    const model = body.modelFor(first.provider.model, named, choice.policyOf(first));
+    facts.provider = first.provider.telemetryName;
+    if (!first.formats(model).has(route)) return countTokens(incoming, body, model, services);
   }
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };

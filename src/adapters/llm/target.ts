@@ -116,6 +116,11 @@ export class ProviderTarget {
     return this.#open?.dispatch;
   }
 
+  /** What it takes for a model; '' = none is known. */
+  formats(model: string): ReadonlyMap<FormatName, FormatPath> {
+    return this.provider.formatsFor?.(model) ?? this.provider.formats;
+  }
+
   /** True where its requests may be signed, so that their bodies must be there before they leave. */
   get signs(): boolean {
     if (this.#auth === undefined) return this.#definition?.defaultAuth === 'aws';
@@ -127,7 +132,7 @@ export class ProviderTarget {
    * converted to. Throws `unsupported_conversion` where there is none.
    */
   formatFor(route: RouteType, model: string): RouteType {
-    const formats = this.#formats(model);
+    const formats = this.formats(model);
     if (!isFormatName(route) || formats.has(route)) return route;
     const spoken = spokenFormat(route, formats);
     if (spoken !== null) return spoken;
@@ -228,10 +233,6 @@ export class ProviderTarget {
     return configured ? undefined : this.#definition?.defaultAuth;
   }
 
-  #formats(model: string): ReadonlyMap<FormatName, FormatPath> {
-    return this.provider.formatsFor?.(model) ?? this.provider.formats;
-  }
-
   /** The route's hooks, then the provider's, then its corrections of fields; null where there is nothing to do. */
   #combine(context: RouteContext): UpstreamCall['prepare'] {
     const steps = [context.hooks.prepare, this.#hooks.prepare].filter((step) => step !== null);
@@ -250,7 +251,7 @@ export class ProviderTarget {
     const { pathOverride, pathPrefix, hostOverride } = this.#provider;
     if (pathOverride !== '') return pathOverride;
     const { basePath, keepsPathOnHostOverride } = this.provider;
-    const own = isFormatName(to.route) ? this.#formats(to.model).get(to.route) : undefined;
+    const own = isFormatName(to.route) ? this.formats(to.model).get(to.route) : undefined;
     const path = own?.pathOf?.(to.model, to.streaming) ?? own?.path ?? '';
     // What was converted has a path of its new format, wherever it goes, and none of the client's query.
     const query = to.converted ? '' : exchange.query;

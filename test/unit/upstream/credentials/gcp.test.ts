@@ -43,7 +43,8 @@ const serviceAccount = (url: string) => ({
   private_key: PEM,
   token_uri: `${url}/token`,
 });
-const by = (credential: object, wanted = ACCESS) => tokenByCredential(JSON.stringify(credential), wanted, START);
+const by = (credential: object, wanted: Wanted = ACCESS) =>
+  tokenByCredential(JSON.stringify(credential), wanted, START);
 
 /** Header and claims of a JWT whose signature is right. */
 function opened(jwt: string): [Record<string, unknown>, Record<string, unknown>] {
@@ -213,7 +214,8 @@ describe('an impersonated service account', () => {
 
 describe('ambient credentials', () => {
   const metadata = (said: Said) => serve(() => said);
-  const found = (env: Record<string, string>, wanted = ACCESS) => ambientToken(around(env, folder), wanted, START);
+  const found = (env: Record<string, string>, wanted: Wanted = ACCESS) =>
+    ambientToken(around(env, folder), wanted, START);
   const google = { 'metadata-flavor': 'Google' };
 
   it('are those of the file that is named, as it stands', async () => {
