@@ -5,6 +5,7 @@ import type { UpstreamCall } from '../call.ts';
 import { ambientKeys, ambientRegion } from './aws/chain.ts';
 import { type AwsKeys, staticKeys } from './aws/keys.ts';
 import { scopeOfHost, signCall } from './aws/sign-call.ts';
+import { loadSigner } from './aws/sigv4.ts';
 import { type AssumedRole, assumeRole } from './aws/sts.ts';
 import { type AzureIdentity, azureToken } from './azure/tokens.ts';
 import { addEditorFields, copilotToken } from './copilot.ts';
@@ -88,6 +89,8 @@ export class Credentials {
 
   /** A signature instead of a token: it is made from what `prepare` leaves behind. */
   aws(auth: AwsAuth): Authorize {
+    // Where it can't be loaded, signing says so.
+    loadSigner().catch(() => {});
     const region = this.#ambientRegion();
     const keysIn = remembering((name) => this.#awsKeys(auth, name));
     return (call) => {

@@ -103,6 +103,95 @@ describe('backendAuth passthrough', () => {
   });
 });
 
+describe('backendAuth of clouds', () => {
+  /** The policy with credentials that say what they were asked for. */
+  function asked(value: unknown) {
+    const settings: unknown[] = [];
+    const authorize = (kind: string) => (setting: unknown) => {
+      settings.push({ [kind]: setting });
+      return (call: UpstreamCall) => {
+        call.headers.push('authorization', kind);
+      };
+    };
+    const credentials = Object.fromEntries(['aws', 'gcp', 'azure', 'copilot'].map((kind) => [kind, authorize(kind)]));
+    const parsed = backendAuth.schema.parse(value);
+    const policy = backendAuth.compile!(parsed, { key: 'b', level: 'backend' }, { credentials } as never);
+    const call = callTo({} as never);
+    void policy.onUpstream?.(call, call.exchange);
+    return { settings, policy, headers: call.headers };
+  }
+
+  const app = { tenant_id: 't', client_id: 'c', client_secret: 's' };
+  it.each([
+    ['copilot', { copilot: undefined }],
+    [{ gcp: {} }, { gcp: { type: 'accessToken', audience: '', credential: '' } }],
+    [
+      { gcp: { type: 'idToken', audience: 'a', credential: '{}' } },
+      { gcp: { type: 'idToken', audience: 'a', credential: '{}' } },
+    ],
+    [{ aws: {} }, { aws: { keys: null, region: '', service: '', role: null } }],
+    [
+      { aws: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't', region: 'r', serviceName: 'x' } },
+      {
+        aws: {
+          keys: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't' },
+          region: 'r',
+          service: 'x',
+          role: null,
+        },
+      },
+    ],
+    [
+      { aws: { assumeRole: { roleArn: 'arn', sessionName: 'me', tags: [{ key: 'k', value: 'v' }] } } },
+      {
+        aws: {
+          keys: null,
+          region: '',
+          service: '',
+          role: { roleArn: 'arn', sessionName: 'me', tags: [{ key: 'k', value: 'v' }] },
+        },
+      },
+    ],
+    [{ azure: { implicit: {} } }, { azure: { kind: 'ambient' } }],
+    [{ azure: { developerImplicit: {} } }, { azure: { kind: 'developer' } }],
+    [{ azure: { explicitConfig: { workloadIdentity: {} } } }, { azure: { kind: 'workloadIdentity' } }],
+    [
+      { azure: { explicitConfig: { managedIdentity: {} } } },
+      { azure: { kind: 'managedIdentity', userAssigned: null } },
+    ],
+    [
+      { azure: { explicitConfig: { managedIdentity: { userAssignedIdentity: { clientId: 'i' } } } } },
+      { azure: { kind: 'managedIdentity', userAssigned: { clientId: 'i' } } },
+    ],
+    [
+      { azure: { explicitConfig: { clientSecret: app } } },
+      { azure: { kind: 'clientSecret', tenantId: 't', clientId: 'c', clientSecret: 's' } },
+    ],
+  ])('%j', (value, settings) => {
+    const { settings: found, headers } = asked(value);
+    expect(found).toEqual([settings]);
+    expect(headers).toEqual(['authorization', Object.keys(settings)[0]]);
+  });
+
+  it('holds the body where a signature covers it', () => {
+    expect(asked({ aws: {} }).policy.holdBody).toBe(true);
+    expect(asked({ aws: { serviceName: 'execute-api' } }).policy.holdBody).toBe(true);
+    expect(asked({ aws: { serviceName: 's3' } }).policy.holdBody).toBe(false);
+    expect(asked({ gcp: {} }).policy.holdBody).toBe(false);
+  });
+
+  it('takes the place of a signature that a more general place had in mind', () => {
+    const call = callTo({} as never, { sign: () => Promise.reject(new Error('not this one')) });
+    const policy = backendAuth.compile!(
+      backendAuth.schema.parse({ key: 'k' }),
+      { key: 'b', level: 'backend' },
+      {} as never,
+    );
+    void policy.onUpstream?.(call, call.exchange);
+    expect(call.sign).toBeNull();
+  });
+});
+
 describe('backendAuth kinds that are not executed', () => {
   it.each([
     [

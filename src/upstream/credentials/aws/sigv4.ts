@@ -1,5 +1,4 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
-import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsKeys } from './keys.ts';
 
 /** What a signature is good for. */
@@ -55,6 +54,16 @@ function viewOf(data: string | ArrayBuffer | ArrayBufferView): Data {
   return data instanceof ArrayBuffer ? new Uint8Array(data) : (data as Data);
 }
 
+type Signer = typeof import('@smithy/signature-v4');
+
+let signer: Promise<Signer> | null = null;
+
+/** The signer takes a tenth of a second to load: only who signs pays for it, when its configuration is compiled. */
+export function loadSigner(): Promise<Signer> {
+  signer ??= import('@smithy/signature-v4');
+  return signer;
+}
+
 /** Paths of S3 are signed as they are, all others encoded once more. */
 const PLAIN_PATHS = /^s3/;
 
@@ -70,7 +79,8 @@ export async function signingHeaders(
   at: Date,
 ): Promise<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = keys;
-  const signer = new SignatureV4({
+  const { SignatureV4 } = await loadSigner();
+  const signature = new SignatureV4({
     credentials: { accessKeyId, secretAccessKey, ...(sessionToken === '' ? {} : { sessionToken }) },
     region: scope.region,
     service: scope.service,
@@ -78,7 +88,7 @@ export async function signingHeaders(
     uriEscapePath: !PLAIN_PATHS.test(scope.service),
   });
   const unsigned = request.body === 'unsigned' ? { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } : {};
-  const { headers } = await signer.sign(
+  const { headers } = await signature.sign(
     {
       method: request.method,
       protocol: 'https:',
