@@ -35,12 +35,16 @@ const COUNTED = new Set([
 ]);
 
 /** Service tiers of answers, by OpenAI's names in the hub. */
-const TIER_FROM_WIRE: Readonly<Record<string, string>> = { standard: 'default' };
-const TIER_TO_WIRE: Readonly<Record<string, string>> = { default: 'standard', priority: 'priority', batch: 'batch' };
+const TIER_FROM_WIRE: ReadonlyMap<string, string> = new Map([['standard', 'default']]);
+const TIER_TO_WIRE: ReadonlyMap<string, string> = new Map([
+  ['default', 'standard'],
+  ['priority', 'priority'],
+  ['batch', 'batch'],
+]);
 
 export function decodeTier(usage: Fields | undefined): { readonly serviceTier?: string } {
   const tier = usage?.string('service_tier');
-  return optional('serviceTier', tier === undefined ? undefined : (TIER_FROM_WIRE[tier] ?? tier));
+  return optional('serviceTier', tier === undefined ? undefined : (TIER_FROM_WIRE.get(tier) ?? tier));
 }
 
 /** Reads a provider's answer, whatever it is. */
@@ -102,7 +106,7 @@ export function messageId(id: string): string {
 }
 
 export function encodeTier(tier: string | undefined): JsonObject {
-  return tier === undefined ? {} : optional('service_tier', TIER_TO_WIRE[tier]);
+  return tier === undefined ? {} : optional('service_tier', TIER_TO_WIRE.get(tier));
 }
 
 /** Counts on the wire: what came from a cache is no part of the input, thinking is part of the output. */

@@ -6,20 +6,27 @@ import { extraOf, FORMAT, optional, ownFields } from './own.ts';
 
 type Unit = 'char' | 'page' | 'block';
 
-/** How a place in a document is said: the members for its beginning and its end. */
-const LOCATIONS: Readonly<Record<string, { unit: Unit; start: string; end: string }>> = {
-  char_location: { unit: 'char', start: 'start_char_index', end: 'end_char_index' },
-  page_location: { unit: 'page', start: 'start_page_number', end: 'end_page_number' },
-  content_block_location: { unit: 'block', start: 'start_block_index', end: 'end_block_index' },
+interface Location {
+  readonly type: string;
+  readonly unit: Unit;
+  /** The members for its beginning and its end. */
+  readonly start: string;
+  readonly end: string;
+}
+
+/** How a place in a document is said. */
+const CHARS: Location = { type: 'char_location', unit: 'char', start: 'start_char_index', end: 'end_char_index' };
+const PAGES: Location = { type: 'page_location', unit: 'page', start: 'start_page_number', end: 'end_page_number' };
+const BLOCKS: Location = {
+  type: 'content_block_location',
+  unit: 'block',
+  start: 'start_block_index',
+  end: 'end_block_index',
 };
-const TYPE_OF_UNIT: Readonly<Record<Unit, string>> = {
-  char: 'char_location',
-  page: 'page_location',
-  block: 'content_block_location',
-};
+const LOCATIONS = [CHARS, PAGES, BLOCKS];
 
 const COMMON = ['type', 'cited_text', 'document_index', 'document_title', 'file_id'];
-const KNOWN_LOCATION = new Set([...COMMON, ...Object.values(LOCATIONS).flatMap(({ start, end }) => [start, end])]);
+const KNOWN_LOCATION = new Set([...COMMON, ...LOCATIONS.flatMap(({ start, end }) => [start, end])]);
 const KNOWN_SEARCH = new Set([
   'type',
   'cited_text',
@@ -34,7 +41,7 @@ const KNOWN_WEB = new Set(['type', 'cited_text', 'url', 'title']);
 export function decodeCitation(fields: Fields): Citation {
   const type = fields.string('type') ?? '';
   const quote = optional('quote', fields.string('cited_text'));
-  const location = LOCATIONS[type];
+  const location = LOCATIONS.find((known) => known.type === type);
   if (location !== undefined) {
     return {
       kind: 'document',
@@ -51,11 +58,7 @@ export function decodeCitation(fields: Fields): Citation {
       ...quote,
       ...optional('url', fields.string('source')),
       ...optional('title', fields.string('title')),
-      document: placeOf(fields, 'search_result_index', {
-        unit: 'block',
-        start: 'start_block_index',
-        end: 'end_block_index',
-      }),
+      document: placeOf(fields, 'search_result_index', BLOCKS),
       ...extraOf(fields.rest(KNOWN_SEARCH)),
     };
   }
@@ -71,11 +74,7 @@ export function decodeCitation(fields: Fields): Citation {
   return { kind: 'document', ...quote, extra: { format: FORMAT, fields: fields.value } };
 }
 
-function placeOf(
-  fields: Fields,
-  index: string,
-  { unit, start, end }: { unit: Unit; start: string; end: string },
-): NonNullable<Citation['document']> {
+function placeOf(fields: Fields, index: string, { unit, start, end }: Location): NonNullable<Citation['document']> {
   return {
     index: fields.number(index) ?? 0,
     unit,
@@ -117,16 +116,16 @@ export function encodeCitation(citation: Citation, toClient: boolean): JsonObjec
     };
   }
   if (document === undefined && !toClient) return null;
-  const { unit, index, start, end } = document ?? { unit: 'char' as const, index: 0, start: 0, end: 0 };
-  const type = TYPE_OF_UNIT[unit];
-  const names = LOCATIONS[type];
+  const { unit, index, start, end } = document ?? { unit: 'char', index: 0, start: 0, end: 0 };
+  const location = LOCATIONS.find((known) => known.unit === unit) ?? CHARS;
   return {
-    type,
+    type: location.type,
     cited_text,
     document_index: index,
     document_title: title ?? null,
-    ...(names === undefined ? {} : { [names.start]: start, [names.end]: end }),
-    ...(fileId === undefined ? {} : { file_id: fileId }),
+    [location.start]: start,
+    [location.end]: end,
+    ...optional('file_id', fileId),
     ...own,
   };
 }

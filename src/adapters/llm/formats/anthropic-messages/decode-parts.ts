@@ -1,4 +1,4 @@
-import type { MediaSource, Part, TextPart, ToolCallPart } from '../../../../facts/conversation.ts';
+import type { MediaSource, Part, Signature, ToolCallPart } from '../../../../facts/conversation.ts';
 import type { Fields } from '../fields.ts';
 import { decodeCitation } from './citations.ts';
 import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from './names.ts';
@@ -14,12 +14,12 @@ const RESULT = new Set(['type', 'tool_use_id', 'content', 'is_error', 'cache_con
 const SEARCH_RESULT = new Set(['source', 'title', 'citations', 'cache_control']);
 const THINKING = new Set(['type', 'thinking', 'signature']);
 const REDACTED = new Set(['type', 'data']);
-const SOURCES: Readonly<Record<string, ReadonlySet<string>>> = {
-  base64: new Set(['type', 'media_type', 'data']),
-  url: new Set(['type', 'url']),
-  file: new Set(['type', 'file_id']),
-  text: new Set(['type', 'media_type', 'data']),
-};
+const SOURCES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['base64', new Set(['type', 'media_type', 'data'])],
+  ['url', new Set(['type', 'url'])],
+  ['file', new Set(['type', 'file_id'])],
+  ['text', new Set(['type', 'media_type', 'data'])],
+]);
 
 /** A member that is a text or an array of blocks. `answeredBy`: the provider whose answer it is, '' in a client's request. */
 export function decodeContent(fields: Fields, name: string, answeredBy: string, nested = false): Part[] {
@@ -35,9 +35,15 @@ export function decodeParts(blocks: readonly Fields[], answeredBy: string, neste
     const part = decodeBlock(block, answeredBy, nested);
     if (part === null) continue;
     if (!('previous' in part)) parts.push(part);
-    else if (parts.length > 0) parts.push({ ...(parts.pop() as TextPart), signature: part.previous });
+    else sign(parts, part.previous);
   }
   return parts;
+}
+
+/** Gives a signature to the last part; where the client left that out, it signs nothing any more. */
+function sign(parts: Part[], signature: Signature): void {
+  const last = parts.at(-1);
+  if (last?.kind === 'text' || last?.kind === 'tool_call') parts[parts.length - 1] = { ...last, signature };
 }
 
 /** Null for what is no block; `{ previous }` for a signature of the part before it. `nested`: in a tool's result. */
@@ -86,7 +92,7 @@ function decodeMedia(type: 'image' | 'document', fields: Fields): Part {
   const source = from === undefined ? null : decodeSource(sourceType, from);
   // A document of blocks with images in them, and sources yet unknown, stand as they are.
   if (from === undefined || source === null) return decodeOther(type, fields);
-  const known = SOURCES[sourceType];
+  const known = SOURCES.get(sourceType);
   const kept = keptOf(fields, MEDIA);
   // What the hub has no place for in the source: the source is kept as it stands beside it.
   const extra =

@@ -35,13 +35,12 @@ const OUTPUT_CONFIG = new Set(['effort', 'format']);
 const METADATA = new Set(['user_id']);
 
 /** Service tiers by OpenAI's names, which the hub has, and by this format's. */
-const TIER_FROM_WIRE: Readonly<Record<string, string>> = { standard_only: 'default' };
-const TIER_TO_WIRE: Readonly<Record<string, string>> = {
-  auto: 'auto',
-  priority: 'auto',
-  default: 'standard_only',
-  standard_only: 'standard_only',
-};
+const TIER_FROM_WIRE: ReadonlyMap<string, string> = new Map([['standard_only', 'default']]);
+const TIER_TO_WIRE: ReadonlyMap<string, string> = new Map([
+  ['auto', 'auto'],
+  ['priority', 'auto'],
+  ['default', 'standard_only'],
+]);
 
 /** Reads a client's request. Throws `invalid_request_body` with the place of what is wrong. */
 export function decodeRequest(body: JsonObject, path: PathFacts): Conversation {
@@ -81,7 +80,7 @@ export function decodeRequest(body: JsonObject, path: PathFacts): Conversation {
       ...optional('topK', fields.number('top_k')),
       ...optional('stop', fields.strings('stop_sequences')),
     },
-    ...optional('serviceTier', tier === undefined ? undefined : (TIER_FROM_WIRE[tier] ?? tier)),
+    ...optional('serviceTier', tier === undefined ? undefined : (TIER_FROM_WIRE.get(tier) ?? tier)),
     ...optional('user', metadata?.string('user_id')),
     ...extraOf(Object.keys(rest).length > 0 ? rest : undefined),
   };
@@ -171,7 +170,7 @@ function dropUnsaid(conversation: Conversation, losses: EncodeContext['losses'])
 
 function encodeTier(tier: string | undefined, losses: EncodeContext['losses']): string | undefined {
   if (tier === undefined) return undefined;
-  const said = TIER_TO_WIRE[tier];
+  const said = TIER_TO_WIRE.get(tier);
   if (said === undefined) losses.drop('serviceTier');
   return said;
 }

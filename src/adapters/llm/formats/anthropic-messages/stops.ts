@@ -2,15 +2,15 @@ import type { Stop, StopCause } from '../../../../facts/answer.ts';
 
 /** Why an answer ended (https://docs.anthropic.com/en/api/handling-stop-reasons). */
 
-const CAUSES: Readonly<Record<string, StopCause>> = {
-  end_turn: 'stop',
-  max_tokens: 'length',
-  stop_sequence: 'stop_sequence',
-  tool_use: 'tool_calls',
-  pause_turn: 'pause',
-  refusal: 'refusal',
-  model_context_window_exceeded: 'context_length',
-};
+const CAUSES: ReadonlyMap<string, StopCause> = new Map([
+  ['end_turn', 'stop'],
+  ['max_tokens', 'length'],
+  ['stop_sequence', 'stop_sequence'],
+  ['tool_use', 'tool_calls'],
+  ['pause_turn', 'pause'],
+  ['refusal', 'refusal'],
+  ['model_context_window_exceeded', 'context_length'],
+]);
 
 const REASONS: Readonly<Record<StopCause, string>> = {
   stop: 'end_turn',
@@ -27,7 +27,7 @@ const REASONS: Readonly<Record<StopCause, string>> = {
 
 /** `structured`: the model called the tool that is its answer; `calls`: it called others. */
 export function decodeStop(reason: string, sequence: string | undefined, structured: boolean, calls: boolean): Stop {
-  const cause = CAUSES[reason] ?? 'stop';
+  const cause = CAUSES.get(reason) ?? 'stop';
   return {
     cause: cause === 'tool_calls' && structured && !calls ? 'stop' : cause,
     raw: reason,

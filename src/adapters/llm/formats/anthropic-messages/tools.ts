@@ -65,7 +65,8 @@ export interface EncodedTools {
 
 /** Tools and choice on the wire. Of a choice among some tools, only those are sent. */
 export function encodeTools(conversation: Conversation, traits: ModelTraits, side: ProviderSide): EncodedTools {
-  const { toolChoice, parallelToolCalls } = conversation;
+  const { toolChoice, legacyFunctions } = conversation;
+  const parallel = conversation.parallelToolCalls ?? (legacyFunctions === true ? false : undefined);
   const allowed = toolChoice?.allowed;
   const offered =
     allowed === undefined
@@ -77,7 +78,7 @@ export function encodeTools(conversation: Conversation, traits: ModelTraits, sid
     const called = calledTools(conversation);
     return called.length === 0 ? { tools, choice: undefined } : { tools: called, choice: { type: 'none' } };
   }
-  return { tools, choice: encodeChoice(toolChoice, parallelToolCalls, conversation.tools) };
+  return { tools, choice: encodeChoice(toolChoice, parallel, conversation.tools) };
 }
 
 function encodeTool(tool: Tool, traits: ModelTraits, side: ProviderSide): JsonObject[] {

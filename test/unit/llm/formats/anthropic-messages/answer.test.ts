@@ -160,6 +160,7 @@ describe('answers of providers', () => {
     ['refusal', 'refusal'],
     ['model_context_window_exceeded', 'context_length'],
     ['something_new', 'stop'],
+    ['constructor', 'stop'],
   ])('that end with %s end with %s', (raw, cause) => {
     expect(decode({ content: [], stop_reason: raw }).choices[0]?.stop).toEqual({ cause, raw });
   });

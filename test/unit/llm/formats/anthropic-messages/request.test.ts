@@ -578,6 +578,12 @@ describe('tools', () => {
     expect(written.tool_choice).toEqual({ type: 'any', disable_parallel_tool_use: true });
   });
 
+  it('are called one at a time where the client knows no other way', () => {
+    const tools = [{ kind: 'function' as const, name: 'f', parameters: null }];
+    const { body: written } = body({ tools, legacyFunctions: true });
+    expect(written.tool_choice).toEqual({ type: 'auto', disable_parallel_tool_use: true });
+  });
+
   it('of other providers are refused', () => {
     const tool = { kind: 'provider' as const, format: 'responses' as const, name: 'file_search', value: {} };
     expect(() => body({ tools: [tool] })).toThrow('"file_search" can not be said');
@@ -784,6 +790,7 @@ describe('the rest', () => {
   it.each<[Partial<Conversation>, JsonObject, string]>([
     [{ serviceTier: 'priority' }, { service_tier: 'auto' }, ''],
     [{ serviceTier: 'flex' }, {}, 'serviceTier'],
+    [{ serviceTier: 'toString' }, {}, 'serviceTier'],
     [{ user: 'someone@example.com' }, {}, 'user'],
     [{ user: '+49 (30) 123456' }, {}, 'user'],
     [{ user: 'u-1' }, { metadata: { user_id: 'u-1' } }, ''],
