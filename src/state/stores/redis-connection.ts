@@ -22,6 +22,8 @@ export interface RedisConnectionOptions {
 const MAX_WAITING = 4096;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5000;
+/** What the client rejects calls with that were under way when their connection ended. */
+const LOST = new Set(['MaxRetriesPerRequestError', 'AbortError']);
 /** A trouble that goes on is said again after this long, milliseconds. */
 const SAY_AGAIN_MS = 60_000;
 
@@ -165,6 +167,7 @@ export class RedisConnection {
 
   #storeError(error: unknown): StoreError {
     if (error instanceof StoreError) return error;
+    if (error instanceof Error && LOST.has(error.name)) return this.#down();
     return new StoreError('unavailable', `Redis: ${this.#redacted(error)}`);
   }
 

@@ -1,6 +1,3 @@
-import { closeSync, openSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { errorText } from '../../telemetry/log.ts';
 import {
   ENTRY_BYTES,
   type EngineOptions,
@@ -15,7 +12,8 @@ import {
   streamName,
   valueName,
 } from './engine.ts';
-import type { Database, OpenDatabase, SqlValue, Statement } from './libsql.ts';
+import type { OpenDatabase } from './libsql.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 import {
   type EventPosition,
   eventId,
@@ -25,48 +23,6 @@ import {
   type StreamPage,
 } from './store.ts';
 
-const SCHEMA_VERSION = 1;
-
-/** Small columns stand before the value, so that reading them does not walk through its overflow pages. */
-const SCHEMA = `
-  CREATE TABLE entries (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    expires INTEGER,
-    used INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    ms INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    version TEXT,
-    value BLOB
-  ) STRICT;
-  CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
-  CREATE INDEX entries_used ON entries (used) WHERE expires IS NOT NULL;
-  CREATE TABLE events (
-    entry INTEGER NOT NULL REFERENCES entries (id) ON DELETE CASCADE,
-    ms INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    value BLOB NOT NULL,
-    UNIQUE (entry, ms, seq)
-  ) STRICT;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
-/**
- * A write-ahead log, synced when it is copied back: after a crash of the process nothing is lost, after one of the machine at
- * most the last moments, and the file is whole in either case.
- */
-const PRAGMAS = [
-  'journal_mode = WAL',
-  'synchronous = NORMAL',
-  'foreign_keys = ON',
-  'journal_size_limit = 16777216',
-  'trusted_schema = OFF',
-];
-
-/** How long another process may hold the file before a call fails, milliseconds. */
-const BUSY_MS = 1000;
 /** Use is written down only where the last was this long ago, milliseconds: most reads write nothing. */
 const USED_STEP_MS = 10_000;
 
@@ -91,10 +47,9 @@ export interface SqliteEngineOptions extends EngineOptions {
 /** Keeps everything in one SQLite database. Throws StoreError where it can't be opened. */
 export class SqliteEngine implements StoreEngine {
   readonly name = 'sqlite';
-  readonly #db: Database;
+  readonly #db: SqliteDatabase;
   readonly #maxBytes: number;
   readonly #now: () => number;
-  readonly #statements = new Map<string, Statement>();
   #entries = 0;
   #bytes = 0;
   /** Of those, bytes of entries without an end. */
@@ -105,25 +60,15 @@ export class SqliteEngine implements StoreEngine {
   constructor(options: SqliteEngineOptions) {
     this.#maxBytes = options.maxBytes;
     this.#now = options.now ?? Date.now;
-    const { path } = options;
-    try {
-      this.#db = options.open(path === null ? ':memory:' : ownFile(path), { timeout: BUSY_MS });
-      for (const pragma of PRAGMAS) this.#db.prepare(`PRAGMA ${pragma}`).all([]);
-      this.#migrate();
-      this.#count();
-    } catch (error) {
-      const where = path === null ? 'a database in memory' : path;
-      throw new StoreError('unavailable', `the embedded database can't be opened: ${where}: ${errorText(error)}`);
-    }
+    this.#db = new SqliteDatabase(options.open, options.path);
+    this.#count();
   }
 
   get(key: string): StoredValue | null {
-    return this.#safely(() => {
-      const row = this.#find(valueName(key));
-      if (row === undefined || row.version === null) return null;
-      const { value } = this.#row<{ value: Uint8Array }>('SELECT value FROM entries WHERE id = ?', row.id) ?? {};
-      return value === undefined ? null : { value, version: row.version };
-    });
+    const row = this.#find(valueName(key));
+    if (row === undefined || row.version === null) return null;
+    const { value } = this.#db.row<{ value: Uint8Array }>('SELECT value FROM entries WHERE id = ?', row.id) ?? {};
+    return value === undefined ? null : { value, version: row.version };
   }
 
   put(key: string, value: Uint8Array, version: string, ttlMs: number | null): void {
@@ -171,38 +116,36 @@ export class SqliteEngine implements StoreEngine {
         version: null,
         value: null,
       });
-      this.#run('INSERT INTO events (entry, ms, seq, value) VALUES (?, ?, ?, ?)', id, at.ms, at.seq, value);
+      this.#db.run('INSERT INTO events (entry, ms, seq, value) VALUES (?, ?, ?, ?)', id, at.ms, at.seq, value);
       return eventId(at);
     });
   }
 
   read(key: string, after: EventPosition | null, limit: number): StreamPage {
-    return this.#safely(() => {
-      const stream = this.#find(streamName(key));
-      if (stream === undefined || stream.length === 0) return emptyPage(after);
-      const from = after ?? { ms: 0, seq: 0 };
-      // Sizes first, without the values: so a page is never more in memory than it may have.
-      const found = this.#all<EventPosition & { bytes: number }>(
-        `SELECT ms, seq, length(value) AS bytes FROM events WHERE entry = ? AND (ms, seq) >= (?, ?)
-         ORDER BY ms, seq LIMIT ?`,
-        stream.id,
-        from.ms,
-        from.seq,
-        limit + 1,
-      );
-      const missed = after !== null && !isAt(found[0], after);
-      const events = found.slice(after === null || missed ? 0 : 1).slice(0, limit);
-      const [first] = events;
-      if (first === undefined) return { events: [], missed };
-      const rows = this.#all<EventPosition & { value: Uint8Array }>(
-        'SELECT ms, seq, value FROM events WHERE entry = ? AND (ms, seq) >= (?, ?) ORDER BY ms, seq LIMIT ?',
-        stream.id,
-        first.ms,
-        first.seq,
-        pageLength(events.map(({ bytes }) => bytes)),
-      );
-      return { events: rows.map((row): StreamEvent => ({ id: eventId(row), value: row.value })), missed };
-    });
+    const stream = this.#find(streamName(key));
+    if (stream === undefined || stream.length === 0) return emptyPage(after);
+    const from = after ?? { ms: 0, seq: 0 };
+    // Sizes first, without the values: so a page is never more in memory than it may have.
+    const found = this.#db.all<EventPosition & { bytes: number }>(
+      `SELECT ms, seq, length(value) AS bytes FROM events WHERE entry = ? AND (ms, seq) >= (?, ?)
+       ORDER BY ms, seq LIMIT ?`,
+      stream.id,
+      from.ms,
+      from.seq,
+      limit + 1,
+    );
+    const missed = after !== null && !isAt(found[0], after);
+    const events = found.slice(after === null || missed ? 0 : 1).slice(0, limit);
+    const [first] = events;
+    if (first === undefined) return { events: [], missed };
+    const rows = this.#db.all<EventPosition & { value: ArrayBuffer }>(
+      'SELECT ms, seq, value FROM events WHERE entry = ? AND (ms, seq) >= (?, ?) ORDER BY ms, seq LIMIT ?',
+      stream.id,
+      first.ms,
+      first.seq,
+      pageLength(events.map(({ bytes }) => bytes)),
+    );
+    return { events: rows.map((row): StreamEvent => ({ id: eventId(row), value: new Uint8Array(row.value) })), missed };
   }
 
   trim(key: string, maxLength: number): number {
@@ -211,7 +154,7 @@ export class SqliteEngine implements StoreEngine {
       if (stream === undefined || stream.length <= maxLength) return 0;
       const removed = stream.length - maxLength;
       const freed = this.#removeOldest(stream.id, removed);
-      this.#run('UPDATE entries SET length = ?, bytes = bytes - ? WHERE id = ?', maxLength, freed, stream.id);
+      this.#db.run('UPDATE entries SET length = ?, bytes = bytes - ? WHERE id = ?', maxLength, freed, stream.id);
       this.#account(stream, -1);
       this.#account({ ...stream, bytes: stream.bytes - freed }, 1);
       return removed;
@@ -219,8 +162,10 @@ export class SqliteEngine implements StoreEngine {
   }
 
   sweep(limit: number): void {
+    // Of two processes that take over from one another, both may write for a while.
+    if (this.#db.changedElsewhere()) this.#count();
     this.#change(() => {
-      const rows = this.#all<Row>(
+      const rows = this.#db.all<Row>(
         'SELECT id, expires, bytes FROM entries WHERE expires <= ? LIMIT ?',
         this.#now(),
         limit,
@@ -235,19 +180,11 @@ export class SqliteEngine implements StoreEngine {
   }
 
   close(): void {
-    this.#statements.clear();
     this.#db.close();
   }
 
-  #migrate(): void {
-    const version = this.#row<{ user_version: number }>('PRAGMA user_version')?.user_version;
-    if (version === SCHEMA_VERSION) return;
-    if (version !== 0) throw new Error(`its tables are of version ${version}, and only ${SCHEMA_VERSION} is known`);
-    this.#transaction(() => this.#db.exec(SCHEMA));
-  }
-
   #count(): void {
-    const counted = this.#row<{ entries: number; bytes: number; lasting: number }>(
+    const counted = this.#db.row<{ entries: number; bytes: number; lasting: number }>(
       `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes,
          coalesce(sum(bytes) FILTER (WHERE expires IS NULL), 0) AS lasting FROM entries`,
     );
@@ -258,7 +195,7 @@ export class SqliteEngine implements StoreEngine {
 
   /** What is there now, its use written down; what has ended is removed. */
   #find(name: string): Row | undefined {
-    const row = this.#row<Row>(
+    const row = this.#db.row<Row>(
       'SELECT id, expires, used, bytes, length, ms, seq, version FROM entries WHERE name = ?',
       name,
     );
@@ -269,7 +206,7 @@ export class SqliteEngine implements StoreEngine {
       this.#expired++;
       return undefined;
     }
-    if (now - row.used >= USED_STEP_MS) this.#run('UPDATE entries SET used = ? WHERE id = ?', now, row.id);
+    if (now - row.used >= USED_STEP_MS) this.#db.run('UPDATE entries SET used = ? WHERE id = ?', now, row.id);
     return row;
   }
 
@@ -290,7 +227,7 @@ export class SqliteEngine implements StoreEngine {
     if (old !== undefined) this.#account(old, -1);
     if (this.#lastingBytes + entry.bytes > this.#maxBytes) throw full();
     while (this.#bytes + entry.bytes > this.#maxBytes) {
-      const oldest = this.#row<Row>(
+      const oldest = this.#db.row<Row>(
         'SELECT id, expires, bytes FROM entries WHERE expires IS NOT NULL AND id <> ? ORDER BY used LIMIT 1',
         old?.id ?? 0,
       );
@@ -299,7 +236,7 @@ export class SqliteEngine implements StoreEngine {
       this.#evicted++;
     }
     this.#account(entry, 1);
-    const written = this.#row<{ id: number }>(
+    const written = this.#db.row<{ id: number }>(
       `INSERT INTO entries (name, expires, used, bytes, length, ms, seq, version, value)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET expires = excluded.expires, used = excluded.used, bytes = excluded.bytes,
@@ -321,7 +258,7 @@ export class SqliteEngine implements StoreEngine {
 
   /** Bytes freed. */
   #removeOldest(entry: number, count: number): number {
-    const removed = this.#all<{ bytes: number }>(
+    const removed = this.#db.all<{ bytes: number }>(
       `DELETE FROM events WHERE rowid IN (SELECT rowid FROM events WHERE entry = ? ORDER BY ms, seq LIMIT ?)
        RETURNING length(value) AS bytes`,
       entry,
@@ -331,7 +268,7 @@ export class SqliteEngine implements StoreEngine {
   }
 
   #drop(row: Pick<Row, 'id' | 'expires' | 'bytes'>): void {
-    this.#run('DELETE FROM entries WHERE id = ?', row.id);
+    this.#db.run('DELETE FROM entries WHERE id = ?', row.id);
     this.#account(row, -1);
   }
 
@@ -341,69 +278,14 @@ export class SqliteEngine implements StoreEngine {
     if (expires === null) this.#lastingBytes += sign * bytes;
   }
 
-  /** As `#safely`, all or nothing. */
+  /** All or nothing. */
   #change<T>(change: () => T): T {
     const before = [this.#entries, this.#bytes, this.#lastingBytes, this.#expired, this.#evicted] as const;
     try {
-      return this.#safely(() => this.#transaction(change));
+      return this.#db.transaction(change);
     } catch (error) {
       [this.#entries, this.#bytes, this.#lastingBytes, this.#expired, this.#evicted] = before;
       throw error;
     }
   }
-
-  #transaction<T>(change: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const result = change();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      // Some errors (a full disk) have rolled it back already.
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  /** What SQLite throws becomes a StoreError; its messages speak of files and tables, never of values. */
-  #safely<T>(run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      if (error instanceof StoreError) throw error;
-      throw new StoreError('unavailable', `the embedded database failed: ${errorText(error)}`);
-    }
-  }
-
-  #run(sql: string, ...values: SqlValue[]): void {
-    this.#prepared(sql).run(values);
-  }
-
-  #row<T>(sql: string, ...values: SqlValue[]): T | undefined {
-    return this.#prepared(sql).get(values) as T | undefined;
-  }
-
-  #all<T>(sql: string, ...values: SqlValue[]): T[] {
-    return this.#prepared(sql).all(values) as T[];
-  }
-
-  /** One statement for each text in this file. */
-  #prepared(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-}
-
-/**
- * The absolute path of a file that only this user may read, made where there is none: what is stored has secrets in it. SQLite gives
- * the files beside it the same mode.
- */
-function ownFile(path: string): string {
-  const file = resolve(path);
-  closeSync(openSync(file, 'a', 0o600));
-  return file;
 }

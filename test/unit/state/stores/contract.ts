@@ -10,7 +10,10 @@ export const LIMITS = { timeoutMs: 5000, maxValueBytes: 4096 };
 export const SOON = { timeout: 10_000, interval: 5 };
 
 export const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
-export const text = (value: Uint8Array | undefined): string => Buffer.from(value ?? []).toString();
+export function text(value: Uint8Array | undefined): string {
+  if (value !== undefined && !(value instanceof Uint8Array)) throw new TypeError('no bytes');
+  return Buffer.from(value ?? []).toString();
+}
 
 /** Where a face of the store is tested. */
 export interface StoreSite {

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ENTRY_BYTES, type EngineOptions, EVENT_BYTES, type StoreEngine } from '../../../../src/state/stores/engine.ts';
@@ -224,6 +226,38 @@ describe('a database in a file', () => {
     for (const file of [path, `${path}-wal`]) expect(statSync(file).mode & 0o077).toBe(0);
     after.close();
     before.close();
+  });
+
+  it('is whole after its process was killed while it wrote, with all that was acknowledged', async () => {
+    const path = files.path('state.db');
+    const child = spawn(process.execPath, [fileURLToPath(new URL('threads/writer.mjs', import.meta.url)), path]);
+    const left = new Promise((resolve) => child.once('exit', resolve));
+    let acknowledged = 0;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      acknowledged += chunk.toString().split('\n').length - 1;
+      if (acknowledged >= 200) child.kill('SIGKILL');
+    }
+    await left;
+    const after = engineAt(path, 100_000_000);
+    for (let n = 0; n < acknowledged; n++) expect(after.get(`value-${n}`)?.version).toBe(String(n));
+    const { events } = after.read('stream', null, 1000);
+    expect(events.map(({ value }) => Number(text(value).trim()))).toEqual([...events.keys()]);
+    expect(events.length).toBeGreaterThanOrEqual(Math.min(acknowledged, 1000));
+    after.close();
+    const database = open(path, { timeout: 0 });
+    expect(database.prepare('PRAGMA integrity_check').all([])).toMatchObject([{ integrity_check: 'ok' }]);
+    database.close();
+  });
+
+  it('counts also what another process has written', () => {
+    const path = files.path('state.db');
+    const [one, two] = [engineAt(path), engineAt(path)];
+    one.put('a', bytes('one'), 'version-1', null);
+    two.put('b', bytes('two'), 'version-2', null);
+    one.sweep(10);
+    expect(one.stats().entries).toBe(2);
+    one.close();
+    two.close();
   });
 
   it('says which file can’t be opened, and why', () => {

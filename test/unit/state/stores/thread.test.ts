@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoreStats } from '../../../../src/state/stores/engine.ts';
 import type { StoreHost } from '../../../../src/state/stores/host.ts';
 import { type StoreKey, storeKey } from '../../../../src/state/stores/key.ts';
@@ -13,7 +13,7 @@ const GONE = { name: 'StoreError', code: 'unavailable' };
 const fault = (kind: 'exits' | 'throws' | 'hangs' | 'sql'): StoreKey => storeKey('acme', kind, 'x');
 
 const hosts: StoreHost[] = [];
-const files = folder();
+let files: ReturnType<typeof folder>;
 const workers: Worker[] = [];
 
 function launch(...options: Parameters<typeof storeHost>): StoreHost {
@@ -21,6 +21,10 @@ function launch(...options: Parameters<typeof storeHost>): StoreHost {
   hosts.push(host);
   return host;
 }
+
+beforeEach(() => {
+  files = folder();
+});
 
 afterEach(async () => {
   await Promise.all(hosts.splice(0).map((host) => host.close()));
@@ -48,7 +52,7 @@ describe('the store thread', () => {
     let restarts = 0;
     const host = launch({
       entry: FAULTY_THREAD,
-      path: folder().path('state.db'),
+      path: files.path('state.db'),
       log,
       limits: { ...LIMITS, timeoutMs: 60_000 },
       onRestart: () => restarts++,
@@ -158,7 +162,7 @@ describe('the store thread', () => {
     await expect
       .poll(() => records.map(({ level, message }) => `${level} ${message}`), SOON)
       .toEqual([expect.stringMatching(/^warn libsql.* no binding; what is stored is kept in a map/)]);
-    const filed = launch({ entry: BARE_THREAD, path: '/tmp/never-made.db' });
+    const filed = launch({ entry: BARE_THREAD, path: files.path('never-made.db') });
     await expect(filed.start()).rejects.toMatchObject({ ...GONE, message: /no binding; without a file/ });
   });
 
