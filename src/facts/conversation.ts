@@ -290,6 +290,8 @@ export interface Conversation {
   /** A stable name of the end user. */
   readonly user?: string;
   readonly metadata?: { readonly [name: string]: string };
+  /** Whether the answer may be asked for later (OpenAI). It is the gateway that keeps it, so that no provider need be able to. */
+  readonly store?: boolean;
   /** Key under which like prompts are cached (OpenAI). */
   readonly cacheKey?: string;
   readonly extra?: Extra;

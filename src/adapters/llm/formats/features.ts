@@ -72,6 +72,8 @@ export interface FormatColumn {
   readonly fidelity: Readonly<Record<Feature, Fidelity>>;
   /** Under which name the format's clients know a feature, where they do. */
   readonly fields: Readonly<Partial<Record<Feature, string>>>;
+  /** Members only the format knows without which the answer would be another than the one asked for: refused, not dropped. */
+  readonly essential?: ReadonlySet<string>;
 }
 
 /** What a conversion could not say, as far as it has come. */
@@ -103,7 +105,7 @@ export class Losses {
   /** The request has members that only its own format knows. */
   dropFields(names: readonly string[]): void {
     for (const name of names) {
-      if (this.#strict) throw this.#refusal(name);
+      if (this.#strict || this.#source.essential?.has(name)) throw this.#refusal(name);
       this.#note(name);
     }
   }
