@@ -30,9 +30,18 @@ export function surroundings(
 ): Surroundings {
   return {
     env: given.env ?? process.env,
-    home: given.home ?? homedir(),
+    home: given.home ?? homeOfProcess(),
     endpoints: { ...ENDPOINTS, ...given.endpoints },
   };
+}
+
+/** A user without a name, as containers have, may be without a home too. */
+function homeOfProcess(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 /** A variable with something in it. */
@@ -49,8 +58,26 @@ export function configHome(around: Surroundings): string {
 /** Credential files are a few KiB. */
 const MAX_FILE_BYTES = 256 * 1024;
 
-/** A small file's text; null where there is none. Throws `CredentialError` where it is too long or can't be read. */
+/**
+ * The text of a small file at a usual place; null where there is none, or none for this user: containers often run as somebody who has no
+ * home. Throws `CredentialError` where it is too long or can't be read.
+ */
 export async function readIfThere(path: string): Promise<string | null> {
+  const read = await tryRead(path);
+  if ('text' in read) return read.text;
+  if (['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(read.code)) return null;
+  throw new CredentialError(`${path} can't be read (${read.code})`);
+}
+
+/** As `readIfThere`, for a file that was named and must be there. */
+export async function readText(path: string): Promise<string> {
+  const read = await tryRead(path);
+  if ('text' in read) return read.text;
+  throw new CredentialError(read.code === 'ENOENT' ? `${path} does not exist` : `${path} can't be read (${read.code})`);
+}
+
+/** The text, or the system's word for why there is none. */
+async function tryRead(path: string): Promise<{ text: string } | { code: string }> {
   try {
     const file = await open(path, 'r');
     try {
@@ -59,21 +86,12 @@ export async function readIfThere(path: string): Promise<string | null> {
       for (let read = -1; read !== 0 && size < buffer.length; size += read)
         read = (await file.read(buffer, size, buffer.length - size)).bytesRead;
       if (size > MAX_FILE_BYTES) throw new CredentialError(`${path} is longer than ${MAX_FILE_BYTES} bytes`);
-      return buffer.toString('utf8', 0, size);
+      return { text: buffer.toString('utf8', 0, size) };
     } finally {
       await file.close();
     }
   } catch (error) {
     if (error instanceof CredentialError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new CredentialError(`${path} can't be read (${code})`);
+    return { code: error instanceof Error && 'code' in error ? String(error.code) : 'unknown error' };
   }
-}
-
-/** As `readIfThere`, for a file that must be there. */
-export async function readText(path: string): Promise<string> {
-  const text = await readIfThere(path);
-  if (text === null) throw new CredentialError(`${path} does not exist`);
-  return text;
 }
