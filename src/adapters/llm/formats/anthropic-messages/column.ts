@@ -1,6 +1,9 @@
 import type { FormatColumn } from '../features.ts';
 
-/** What the Messages format can say. Where a model can't, the request notes it (`models.ts`). */
+/**
+ * What the Messages format can say. Where a model can't, the request notes it (`models.ts`). Uploaded files and tools of the provider's
+ * own are refused where they are another's.
+ */
 export const column: FormatColumn = {
   fidelity: {
     developerRole: 'approximated',
@@ -58,6 +61,7 @@ export const column: FormatColumn = {
     audioAnswer: 'approximated',
     imageAnswer: 'dropped',
   },
+  essential: new Set(['container', 'mcp_servers']),
   fields: {
     laterSystem: 'messages.role',
     imageBase64: 'image.source',

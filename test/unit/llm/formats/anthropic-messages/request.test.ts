@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anthropicMessagesCodec as codec } from '../../../../../src/adapters/llm/formats/anthropic-messages/codec.ts';
+import { Losses } from '../../../../../src/adapters/llm/formats/features.ts';
 import { GatewayError } from '../../../../../src/errors/table.ts';
 import type { Conversation, JsonObject, Message, Part } from '../../../../../src/facts/conversation.ts';
 import {
@@ -16,6 +17,7 @@ import {
   anyToolCall,
   anyUrl,
   asJson,
+  columnOf,
   conversation,
   encodeContext,
   encoded,
@@ -108,6 +110,13 @@ describe('requests of clients', () => {
     [{ messages: [], tools: [{ input_schema: {} }] }, '"tools[0].name" is missing'],
   ])('are refused with the place of the fault: %j', (body, message) => {
     expect(() => decode({ model: 'm', ...body })).toThrow(message);
+  });
+
+  it('are refused where another provider would leave out what the answer hangs on', () => {
+    const losses = new Losses(codec.column, columnOf('exact'), 'completions', false);
+    expect(() => losses.dropFields(['mcp_servers'])).toThrow('"mcp_servers" can not be said');
+    losses.dropFields(['speed']);
+    expect(losses.header).toBe('speed');
   });
 
   it('are read or refused, whatever they are', () => {
