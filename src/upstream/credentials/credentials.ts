@@ -95,7 +95,7 @@ export class Credentials {
     const keysIn = remembering((name) => this.#awsKeys(auth, name));
     return (call) => {
       call.sign = async (ready) => {
-        const host = scopeOfHost(ready.authority === '' ? ready.cluster.authority : ready.authority);
+        const host = scopeOfHost(ready.cluster.authority);
         const service = auth.service || ready.signingScope?.service || host.service || DEFAULT_SERVICE;
         try {
           const scope = {
@@ -219,10 +219,9 @@ function setBearer(call: UpstreamCall, token: Token): void {
   new HeaderList(call.headers).set('authorization', `Bearer ${token.value}`);
 }
 
-/** The host a call goes to, without its port. */
+/** The host a call goes to, without its port; what the client has in its Host field decides nothing. */
 function hostOf(call: UpstreamCall): string {
-  const authority = call.authority === '' ? call.cluster.authority : call.authority;
-  return authority.replace(/:\d+$/, '').toLowerCase();
+  return call.cluster.authority.replace(/:\d+$/, '').toLowerCase();
 }
 
 /** The client learns that there is no credential; which sources were tried is for the log alone. */

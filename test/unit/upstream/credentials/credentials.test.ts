@@ -104,20 +104,24 @@ describe('AWS credentials', () => {
         { ...STATIC, region: 'ap-south-1', service: 'x' },
         { signingScope: { region: 'us-east-1', service: 'bedrock' } },
       ],
-      [STATIC, { signingScope: { region: 'us-east-1', service: 'agent' }, authority: host }],
+      [STATIC, { signingScope: { region: 'us-east-1', service: 'agent' } }],
       [STATIC, { authority: host }],
-      [STATIC, {}],
     ] as [AwsAuth, Partial<UpstreamCall>][]) {
       const authorize = credentials.aws(auth);
       await send(upstream.dispatch, call({ ...more, prepare: (attempt) => authorize(attempt) }));
       const { region, service: name, valid } = verify(arrived.at(-1)!, 'the-secret');
       scopes.push([region, name, valid]);
     }
+    const towards = callTowards(host);
+    void credentials.aws(STATIC)(towards);
+    await towards.sign?.(towards);
+    scopes.push(/AKID\/\d+\/([^/]+)\/([^/]+)/.exec(fieldOf(towards, 'authorization') ?? '')?.slice(1));
     expect(scopes).toEqual([
       ['ap-south-1', 'x', true],
       ['us-east-1', 'agent', true],
-      ['eu-north-1', 'bedrock', true],
+      // The Host field is the client's: it decides nothing.
       ['sa-east-1', 'bedrock', true],
+      ['eu-north-1', 'bedrock'],
     ]);
   });
 
@@ -238,6 +242,9 @@ describe('tokens', () => {
       return fieldOf(call, 'authorization');
     };
     expect(await shown('', 'svc.run.app:443')).toBe(`Bearer ${jwt('https://svc.run.app')}`);
+    const elsewhere = callTowards('svc.run.app', { authority: 'evil.example' });
+    await credentials.gcp({ type: 'idToken', audience: '', credential: '' })(elsewhere);
+    expect(fieldOf(elsewhere, 'authorization')).toBe(`Bearer ${jwt('https://svc.run.app')}`);
     expect(await shown('https://other', 'svc.run.app')).toBe(`Bearer ${jwt('https://other')}`);
   });
 
