@@ -156,8 +156,9 @@ export class InputWriter {
   #reasoning(parts: readonly ThinkingPart[]): void {
     const { issuer } = this.#context;
     const seal = (signature: { issuer: string; data: string }) => signatureFor(signature, issuer);
-    const [first] = parts;
-    const id = first?.id;
+    const named = parts[0]?.id;
+    // Others have ids of other shapes, which OpenAI refuses.
+    const id = issuer === ISSUER && named?.startsWith('rs_') !== true ? undefined : named;
     const sealed = parts.some((part) => [part.signature, part.redacted].some((one) => one && seal(one) !== undefined));
     if (sealed || (id !== undefined && parts.every((part) => part.signature === undefined))) {
       this.items.push({ type: 'reasoning', ...given('id', id), ...reasoningMembers(parts, seal) });

@@ -225,6 +225,9 @@ describe('encoding requests of other formats', () => {
     expect(items('assistant', [foreign])).toEqual([
       { type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm.' }] },
     ]);
+    expect(items('assistant', [{ kind: 'thinking', text: 'Hm.', id: 'thought-1' }])).toEqual([
+      { type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm.' }] },
+    ]);
     expect(items('assistant', [foreign], { issuer: 'vllm' })).toEqual([{ type: 'reasoning', summary: [], content }]);
     expect(items('assistant', [secret, { kind: 'text', text: 'Hi' }])).toEqual([
       { type: 'message', role: 'assistant', content: 'Hi' },
