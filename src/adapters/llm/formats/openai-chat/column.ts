@@ -32,12 +32,12 @@ export const column: FormatColumn = {
     toolResultError: 'approximated',
     jsonOutput: 'exact',
     schemaOutput: 'exact',
-    // As text, to others than OpenAI.
+    // As text, where the provider has a member for it.
     thinkingHistory: 'approximated',
     reasoningEffort: 'exact',
     reasoningBudget: 'approximated',
     reasoningSummary: 'dropped',
-    // URLs only.
+    // URLs only, to OpenAI.
     citationHistory: 'approximated',
     refusalHistory: 'exact',
     maxTokens: 'exact',
@@ -114,4 +114,13 @@ export const column: FormatColumn = {
     audioAnswer: 'audio',
     imageAnswer: 'images',
   },
+  // Forms of answers that are no JSON schema, and vLLM's names for them.
+  essential: new Set([
+    'response_format',
+    'structured_outputs',
+    'guided_json',
+    'guided_regex',
+    'guided_choice',
+    'guided_grammar',
+  ]),
 };

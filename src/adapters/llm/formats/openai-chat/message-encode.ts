@@ -27,6 +27,9 @@ export function writeMessages(messages: readonly Message[], context: EncodeConte
   return writer.end();
 }
 
+/** Who refuses a message with members for thinking; compatible providers otherwise use them or pass them over. */
+const WITHOUT_THINKING = new Set([ISSUER, 'azure', 'copilot', 'cerebras', 'groq', 'mistral']);
+
 class MessageWriter {
   readonly #context: EncodeContext;
   readonly #seal: Seal;
@@ -122,17 +125,19 @@ class MessageWriter {
     this.#shown.push(...this.#content(media));
   }
 
-  /** Only citations of URLs can be said. */
+  /** Citations of URLs, to OpenAI alone: others' messages have no member for them. */
   #annotations(parts: readonly Part[], others: unknown): JsonObject {
-    const lost = parts.some((part) => part.kind === 'text' && part.citations?.some(({ url }) => url === undefined));
-    if (lost) this.#context.losses.drop('citationHistory');
-    return writeAnnotations(parts, others);
+    const isKnown = this.#context.issuer === ISSUER;
+    const isLost = (part: Part) =>
+      part.kind === 'text' && part.citations?.some(({ url }) => !isKnown || url === undefined);
+    if (parts.some(isLost)) this.#context.losses.drop('citationHistory');
+    return isKnown ? writeAnnotations(parts, others) : {};
   }
 
-  /** OpenAI refuses members for thinking; the others are given the text, and what they signed with their signature. */
+  /** The text, and with their signature what the provider signed. */
   #thinking(parts: readonly ThinkingPart[]): JsonObject {
     const { issuer, losses } = this.#context;
-    if (issuer === ISSUER) {
+    if (WITHOUT_THINKING.has(issuer)) {
       if (parts.some((part) => part.text !== '')) losses.drop('thinkingHistory');
       return {};
     }
@@ -236,7 +241,7 @@ function contentValue(content: readonly JsonObject[]): string | readonly JsonObj
 }
 
 /** The refusal at the end of a message's content, where it is the only one: it has a member of its own. */
-export function loneRefusal(content: readonly Part[]): string | undefined {
+function loneRefusal(content: readonly Part[]): string | undefined {
   const last = content.at(-1);
   const refusals = content.filter((part) => part.kind === 'refusal').length;
   return refusals === 1 && last?.kind === 'refusal' && last.extra === undefined ? last.text : undefined;

@@ -95,9 +95,14 @@ export class StreamChoice {
 
   #thinking(delta: JsonObject, emit: Emit): void {
     const { reasoning_details: details } = delta;
-    if (Array.isArray(details) && details.length > 0) {
-      for (const detail of details) if (isObject(detail)) this.#thinkingDetail(Fields.ofAnswer(detail), emit);
-    } else this.#plainThinking(plainThinking(delta), emit);
+    if (!Array.isArray(details)) {
+      this.#plainThinking(plainThinking(delta), emit);
+      return;
+    }
+    const objects = details.filter(isObject);
+    // Details that only sign or encrypt what stands beside them.
+    if (!objects.some(({ text, summary }) => text || summary)) this.#plainThinking(plainThinking(delta), emit);
+    for (const detail of objects) this.#thinkingDetail(Fields.ofAnswer(detail), emit);
   }
 
   #plainThinking(text: string, emit: Emit): void {
@@ -110,9 +115,10 @@ export class StreamChoice {
     const { text, signature, ...part } = readDetail(detail, this.#sign);
     const at = detail.number('index') ?? -1;
     const summary = part.summary === true;
-    const { at: openAt, summary: openSummary } = this.#detail;
+    const same = at === this.#detail.at && summary === this.#detail.summary;
+    const signsOnly = text === '' && signature !== undefined;
     let index: number;
-    if (this.#open?.kind === 'thinking' && at === openAt && summary === openSummary && part.redacted === undefined) {
+    if (this.#open?.kind === 'thinking' && (same || signsOnly) && part.redacted === undefined) {
       index = this.#open.index;
     } else {
       if (text === '' && signature === undefined && part.redacted === undefined && part.id === undefined) return;

@@ -27,9 +27,12 @@ export function readThinking(message: Fields, sign: Sign): ThinkingPart[] {
     parts.push(before === undefined ? part : joined(before, part));
     index = at;
   }
-  if (parts.length > 0) return parts;
+  if (parts.some((part) => part.text !== '')) return parts;
   const text = plainThinking(message.value);
-  return text === '' ? [] : [{ kind: 'thinking', text }];
+  if (text === '') return parts;
+  // Details that only sign or encrypt what stands beside them.
+  const [first, ...rest] = parts;
+  return first?.signature === undefined ? [{ kind: 'thinking', text }, ...parts] : [{ ...first, text }, ...rest];
 }
 
 /** The text of `reasoning_content` or `reasoning`; '' without one. */

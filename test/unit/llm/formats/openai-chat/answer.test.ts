@@ -155,7 +155,7 @@ describe('answers', () => {
       fc.property(anyAnswer, (answer) => {
         expect(decode(unmarked(encodeAnswer(answer, replyContext())))).toEqual(answer);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 
@@ -205,7 +205,7 @@ describe('answers', () => {
         expect(answer.model).toBe('target-model');
         expect(() => encodeAnswer(answer, replyContext())).not.toThrow();
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 
@@ -321,6 +321,19 @@ describe('what providers send', () => {
       'OpenRouter',
       { reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', text: 'hm', signature: 's', index: 0 }] },
       [{ kind: 'thinking', text: 'hm', signature: { issuer: 'openai', data: 's' } }],
+    ],
+    [
+      'a signature beside the text',
+      { reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', signature: 's', index: 0 }] },
+      [{ kind: 'thinking', text: 'hm', signature: { issuer: 'openai', data: 's' } }],
+    ],
+    [
+      'encrypted thinking beside the text',
+      { reasoning: 'hm', reasoning_details: [{ type: 'reasoning.encrypted', data: 'e', index: 0 }] },
+      [
+        { kind: 'thinking', text: 'hm' },
+        { kind: 'thinking', text: '', redacted: { issuer: 'openai', data: 'e' } },
+      ],
     ],
     [
       'Mistral',

@@ -207,7 +207,7 @@ describe('requests', () => {
         expect(roundTrip(openaiChatCodec, from)).toEqual(from);
         expect(encoded(openaiChatCodec, from).lost).toBe('');
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 
@@ -257,7 +257,7 @@ describe('requests', () => {
           expect((error as GatewayError).code).toBe('invalid_request_body');
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });
@@ -302,9 +302,9 @@ describe('thinking in the history', () => {
     );
   });
 
-  it('is left out for OpenAI, and said so', () => {
+  it.each(['openai', 'azure', 'groq'])('is left out for %s, which refuses it, and said so', (issuer) => {
     const from = thought([{ kind: 'thinking', text: 'hm', signature: { issuer: 'anthropic', data: 'x' } }]);
-    const { body, lost } = encoded(openaiChatCodec, from);
+    const { body, lost } = encoded(openaiChatCodec, from, { issuer });
     expect(body.messages).toEqual([{ role: 'assistant', content: '' }]);
     expect(lost).toBe('thinkingHistory');
   });
@@ -512,6 +512,23 @@ describe('what other formats say', () => {
     expect(() => encoded(openaiChatCodec, from)).toThrow(
       expect.objectContaining({ code: 'unsupported_parameter' }) as Error,
     );
+  });
+
+  it('has citations in the history for OpenAI alone, and only of URLs', () => {
+    const cited = (url: object) =>
+      conversation({
+        messages: [{ role: 'assistant', parts: [{ kind: 'text', text: 'a', citations: [{ kind: 'url', ...url }] }] }],
+      });
+    const url = { url: 'https://example.com/' };
+    expect(encoded(openaiChatCodec, cited(url))).toMatchObject({
+      body: { messages: [{ annotations: [{ url_citation: url }] }] },
+      lost: '',
+    });
+    expect(encoded(openaiChatCodec, cited({})).lost).toBe('citationHistory');
+    expect(encoded(openaiChatCodec, cited(url), { issuer: 'vendor', model: 'm' })).toMatchObject({
+      body: { messages: [{ role: 'assistant', content: 'a' }] },
+      lost: 'citationHistory',
+    });
   });
 
   it('says plain-text documents as text', () => {

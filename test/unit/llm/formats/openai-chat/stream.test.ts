@@ -196,7 +196,7 @@ describe('streams', () => {
         }));
         expect(byChoice(decode(...frames))).toEqual(byChoice(parts));
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 
@@ -270,7 +270,7 @@ describe('streams', () => {
         const parts = decode(...frames);
         expect(() => encodeStream(openaiChatCodec, parts)).not.toThrow();
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });
@@ -415,6 +415,17 @@ describe('what providers stream', () => {
       { type: 'thinking', choice: 0, index: 0, text: 'hmhm' },
       { type: 'part_end', choice: 0, index: 0 },
       { type: 'part', choice: 0, index: 1, part: { kind: 'text', text: '' } },
+    ]);
+  });
+
+  it('takes a signature beside the text for that of the text', () => {
+    const signed = { reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', signature: 's', index: 0 }] };
+    expect(decode(chunk({ reasoning: 'hm' }), chunk(signed), FINISH, DONE).slice(1, 6)).toEqual([
+      { type: 'part', choice: 0, index: 0, part: { kind: 'thinking', text: '' } },
+      { type: 'thinking', choice: 0, index: 0, text: 'hm' },
+      { type: 'thinking', choice: 0, index: 0, text: 'hm' },
+      { type: 'signature', choice: 0, index: 0, signature: { issuer: 'openai', data: 's' } },
+      { type: 'part_end', choice: 0, index: 0 },
     ]);
   });
 
