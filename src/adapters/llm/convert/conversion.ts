@@ -55,12 +55,14 @@ export class Conversion {
     this.frameWriter = frameWriter(client.codec.format, client.jsonArray);
     this.#client = client.codec;
     this.#provider = provider;
+    const began = Date.now();
     this.#reply = {
       model: client.model,
       request: conversation,
       includeUsage: client.includeUsage,
       maxHeldBytes: client.maxHeldBytes,
-      now: Math.floor(Date.now() / 1000),
+      now: Math.floor(began / 1000),
+      elapsedMs: () => Date.now() - began,
     };
   }
 

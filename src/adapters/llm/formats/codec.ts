@@ -37,6 +37,8 @@ export interface ReplyContext {
   readonly maxHeldBytes: number;
   /** Now, Unix seconds, where the answer names no time. */
   readonly now: number;
+  /** Milliseconds since the request was sent on, for formats whose answers tell how long they took. */
+  elapsedMs?(): number;
 }
 
 /** One event of a stream, before it is framed. `data` is JSON text, or a mark such as `[DONE]`. */

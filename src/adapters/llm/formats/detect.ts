@@ -1,6 +1,7 @@
 import type { Usage } from '../../../facts/llm.ts';
 import type { ReportedUsage } from '../usage.ts';
 import { mergeMessagesUsage, messagesUsage } from './anthropic-messages/native.ts';
+import { converseUsage } from './bedrock-converse/native.ts';
 import { beginsWithJson } from './events.ts';
 import type { Format } from './format.ts';
 import { chatUsage, openaiErrorEvent } from './openai-chat/native.ts';
@@ -8,6 +9,7 @@ import { responsesUsage } from './openai-responses/native.ts';
 
 /** Reads a usage object of unknown convention by the names it has. */
 function detectUsage(report: ReportedUsage): Usage {
+  if ('inputTokens' in report) return converseUsage(report);
   if ('cache_read_input_tokens' in report || 'cache_creation_input_tokens' in report) return messagesUsage(report);
   return 'input_tokens' in report ? responsesUsage(report) : chatUsage(report);
 }
