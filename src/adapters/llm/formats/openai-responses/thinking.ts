@@ -18,7 +18,7 @@ export interface AttachedSignature {
   readonly signature: Signature;
 }
 
-/** `native`: whose an unmarked signature is. `keepStatus`: of a request's item, what isn't complete says so. */
+/** The parts of an item, or what it carries for another. `native`: whose an unmarked signature is. */
 export function decodeReasoning(item: Fields, native: string): ThinkingPart[] | AttachedSignature {
   const encrypted = item.string('encrypted_content');
   const signature = encrypted === undefined || encrypted === '' ? undefined : readSignature(encrypted, native);
