@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { ENGINE, runAll } from '../test/conformance/cel/runner.mjs';
 import { celConformancePage } from './docs/cel-conformance-page.mjs';
 import { configurationPage } from './docs/configuration-page.mjs';
+import { conversionsPage } from './docs/conversions-page.mjs';
 import { makeLinks } from './docs/links.mjs';
 import { errorsPage, metricsPage, providersPage } from './docs/other-pages.mjs';
 import { policiesPage } from './docs/policies-page.mjs';
@@ -23,16 +24,27 @@ if (!existsSync(dist)) {
   process.exit(1);
 }
 const load = (path) => import(join(dist, path));
-const [{ buildCatalogue }, { jsonSchema }, { buildConfigSchema }, { normalize }, { PHASES }, { Metrics }, { ERRORS }] =
-  await Promise.all([
-    load('catalogue.js'),
-    load('resources/schema/json-schema.js'),
-    load('resources/schema/index.js'),
-    load('config/normalize/index.js'),
-    load('policies/definition.js'),
-    load('telemetry/metrics.js'),
-    load('errors/table.js'),
-  ]);
+const [
+  { buildCatalogue },
+  { jsonSchema },
+  { buildConfigSchema },
+  { normalize },
+  { PHASES },
+  { Metrics },
+  { ERRORS },
+  { FEATURES },
+  { CODECS },
+] = await Promise.all([
+  load('catalogue.js'),
+  load('resources/schema/json-schema.js'),
+  load('resources/schema/index.js'),
+  load('config/normalize/index.js'),
+  load('policies/definition.js'),
+  load('telemetry/metrics.js'),
+  load('errors/table.js'),
+  load('adapters/llm/formats/features.js'),
+  load('adapters/llm/formats/codecs.js'),
+]);
 
 const catalogue = buildCatalogue();
 const schema = jsonSchema(catalogue);
@@ -54,6 +66,7 @@ const pages = {
   'configuration.md': configurationPage(schema, links, isInactive),
   'policies.md': policiesPage(catalogue, PHASES, links),
   'providers.md': providersPage(catalogue, links),
+  'conversions.md': conversionsPage(FEATURES, CODECS),
   'metrics.md': metricsPage(new Metrics()),
   'errors.md': errorsPage(ERRORS),
   'cel-conformance.md': celConformancePage(runAll(engine)),

@@ -154,10 +154,10 @@ llm:
   });
 
   it('errors of the gateway are errors of the client', async () => {
-    const wrong = openai.responses.create({ model: 'ok-claude', input: 'x' });
+    const wrong = openai.embeddings.create({ model: 'ok-claude', input: 'x' });
     await expect(wrong).rejects.toMatchObject({ status: 400, code: 'unsupported_conversion' });
-    const converted = anthropic.messages.create({ model: 'ok-chat', max_tokens: 1, messages });
-    await expect(converted).rejects.toMatchObject({ status: 400, error: { type: 'error' } });
+    const malformed = anthropic.messages.create({ model: 'ok-chat', max_tokens: 1, messages: 'hi' as never });
+    await expect(malformed).rejects.toMatchObject({ status: 400, error: { type: 'error' } });
   });
 
   it('a stream that breaks off says so', async () => {

@@ -103,9 +103,9 @@ describe('where a request goes', () => {
     ],
     ['legacy completions', provider('mistral'), '/v1/completions', 'https://api.mistral.ai:443/v1/completions'],
     [
-      'a format a custom provider lacks',
+      'a format a custom provider lacks and none converts to',
       custom([{ type: 'completions' }]),
-      '/v1/messages',
+      '/v1/embeddings',
       '400 unsupported_conversion',
     ],
     [
@@ -114,7 +114,7 @@ describe('where a request goes', () => {
       '/v1/files',
       '500 invalid_backend',
     ],
-    ['a provider that is only described', provider('bedrock'), CHAT, '503 not_active'],
+    ['a provider that this version does not know', provider('of-tomorrow'), CHAT, '503 not_active'],
   ])('%s', async (_, target, url, expected) => {
     expect(await pathOf(target, url)).toBe(expected);
   });
@@ -125,7 +125,7 @@ describe('where a request goes', () => {
       'https://api.openai.com:443/v1/chat/completions',
     );
     expect(await pathOf(provider('openAI'), '/v1/embeddings', { ai })).toBe('https://api.openai.com:443/v1/embeddings');
-    expect(await pathOf(provider('openAI'), '/other', { ai })).toBe('400 unsupported_conversion');
+    expect(await pathOf(provider('anthropic'), '/other', { ai })).toBe('https://api.anthropic.com:443/v1/messages');
   });
 
   it('takes JSON posted outside of the known paths for a chat completion, as agentgateway does', async () => {
@@ -287,10 +287,10 @@ describe('several providers', () => {
   });
 
   it('do without those that this version does not execute, but not all of them', async () => {
-    const llm = llmBench({ providers: [[provider('gemini'), named('b')]] });
+    const llm = llmBench({ providers: [[provider('of-tomorrow'), named('b')]] });
     for (let i = 0; i < 5; i++) await serve(llm, { url: CHAT, body: BODY });
     expect(new Set(hosts(llm))).toEqual(new Set(['b.test']));
-    const none = llmBench({ providers: [[provider('gemini')], [provider('vertex')]] });
+    const none = llmBench({ providers: [[provider('of-tomorrow')], [provider('unheard-of')]] });
     expect((await serve(none, { url: CHAT, body: BODY })).error?.code).toBe('not_active');
   });
 });

@@ -98,8 +98,8 @@ describe('model routing', () => {
     ['a model behind an inactive guard', chat('guarded'), 503, 'not_active'],
     ['a model of a provider that is not executed', chat('gem'), 503, 'not_active'],
     [
-      'a format the provider does not take',
-      { url: '/v1/messages', body: '{"model":"open"}' },
+      'a format the provider does not take and none converts to',
+      { url: '/v1/rerank', body: '{"model":"claude"}' },
       400,
       'unsupported_conversion',
     ],
@@ -110,7 +110,8 @@ describe('model routing', () => {
         to('open'),
         to('inner', { visibility: 'internal' }),
         to('guarded', { inactive: ['promptGuard'] }),
-        model('gem', { provider: provider('gemini') }),
+        model('claude', { provider: provider('anthropic') }),
+        model('gem', { provider: provider('of-tomorrow') }),
       ],
       virtualModels: [
         { name: 'virtual', routing: { kind: 'conditional', targets: [{ model: 'gpt-4o', when: 'true' }] } },
@@ -132,7 +133,7 @@ describe('model routing', () => {
 
   it('names what the provider takes where it does not take this', async () => {
     const llm = llmBench({ models: [model('claude', { provider: provider('anthropic') })] });
-    const exchange = await serve(llm, chat('claude'));
+    const exchange = await serve(llm, { url: '/v1/embeddings', body: '{"model":"claude"}' });
     expect(error(exchange).message).toContain('messages');
   });
 

@@ -1,0 +1,284 @@
+import { describe, expect, it } from 'vitest';
+import type { Dispatch } from '../../../../src/upstream/call.ts';
+import { type LlmExchange, llmBench, model, provider, serve } from '../../../support/llm.ts';
+
+/** A client of Anthropic's messages in front of a provider that takes OpenAI's responses alone. */
+const RESPONSES = provider('custom', {
+  settings: { formats: [{ type: 'responses' }] },
+  hostOverride: 'responses.test:443',
+});
+const bench = (more: Partial<Parameters<typeof llmBench>[0]> = {}) => llmBench({ providers: [[RESPONSES]], ...more });
+
+const messages = (more: object = {}) => ({
+  url: '/v1/messages?beta=true',
+  headers: ['anthropic-version', '2023-06-01', 'anthropic-beta', 'x', 'x-mine', 'kept'],
+  body: JSON.stringify({ model: 'gpt-5', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }], ...more }),
+});
+
+const USAGE = { input_tokens: 12, output_tokens: 3, total_tokens: 15, input_tokens_details: { cached_tokens: 2 } };
+const ANSWER = {
+  id: 'resp_1',
+  object: 'response',
+  created_at: 1,
+  model: 'gpt-5-2026',
+  status: 'completed',
+  output: [
+    {
+      id: 'msg_1',
+      type: 'message',
+      role: 'assistant',
+      status: 'completed',
+      content: [{ type: 'output_text', text: 'Hello', annotations: [] }],
+    },
+  ],
+  usage: USAGE,
+};
+
+const event = (type: string, more: object = {}) => `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
+const ITEM = { type: 'message', id: 'msg_1', role: 'assistant', status: 'in_progress', content: [] };
+const PART = { type: 'output_text', text: '', annotations: [] };
+const at = { item_id: 'msg_1', output_index: 0, content_index: 0 };
+const EVENTS = [
+  event('response.created', { response: { ...ANSWER, status: 'in_progress', output: [], usage: null } }),
+  event('response.output_item.added', { output_index: 0, item: ITEM }),
+  event('response.content_part.added', { ...at, part: PART }),
+  event('response.output_text.delta', { ...at, delta: 'Hel' }),
+  event('response.output_text.delta', { ...at, delta: 'lo' }),
+  event('response.output_text.done', { ...at, text: 'Hello' }),
+  event('response.content_part.done', { ...at, part: { ...PART, text: 'Hello' } }),
+  event('response.output_item.done', { output_index: 0, item: ANSWER.output[0] }),
+  event('response.completed', { response: ANSWER }),
+];
+
+/** The events a client of Anthropic's got. */
+const eventsOf = ({ downstream }: LlmExchange) =>
+  downstream.text
+    .split('\n\n')
+    .filter((text) => text !== '')
+    .map((text) => JSON.parse(/^data: (.*)$/m.exec(text)![1]!));
+const textOf = (exchange: LlmExchange) =>
+  eventsOf(exchange)
+    .map(({ delta }) => delta?.text ?? '')
+    .join('');
+
+describe('a converted request', () => {
+  it("goes to the provider's own path, without the client's query and API fields", async () => {
+    const llm = bench();
+    await serve(llm, messages());
+    const [flight] = llm.flights;
+    expect(flight!.call.path).toBe('/v1/responses');
+    expect(flight!.json).toMatchObject({ model: 'gpt-5', max_output_tokens: 100 });
+    expect(flight!.header('anthropic-version')).toBeUndefined();
+    expect(flight!.header('anthropic-beta')).toBeUndefined();
+    expect(flight!.header('x-mine')).toBe('kept');
+    expect(flight!.header('accept-encoding')).toBe('identity');
+  });
+
+  it('names what could not be said, or is refused where the route is strict', async () => {
+    const lax = bench();
+    const exchange = await serve(lax, messages({ top_k: 5 }));
+    lax.flights[0]!.answer(200, JSON.stringify(ANSWER));
+    expect(exchange.downstream.header('x-sluice-lossy')).toBe('top_k');
+
+    const strict = bench({ values: { ai: { strict: true } } });
+    const refused = await serve(strict, messages({ top_k: 5 }));
+    expect(strict.flights).toEqual([]);
+    expect(refused.status).toBe(400);
+    expect(JSON.parse(refused.downstream.text)).toMatchObject({
+      type: 'error',
+      error: { type: 'invalid_request_error', message: expect.stringContaining('"top_k"') },
+    });
+  });
+
+  it('is refused with the place of what is wrong', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, messages({ messages: [{ role: 'user', content: [{ type: 'text' }] }] }));
+    expect(exchange.status).toBe(400);
+    expect(JSON.parse(exchange.downstream.text).error.message).toContain('messages[0].content[0]');
+  });
+});
+
+describe('a converted answer', () => {
+  it("is the client's, and counted", async () => {
+    const llm = bench();
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.answer(200, JSON.stringify(ANSWER));
+    const body = JSON.parse(exchange.downstream.text);
+    expect(body).toMatchObject({ type: 'message', role: 'assistant', content: [{ type: 'text', text: 'Hello' }] });
+    expect(body.usage).toMatchObject({ input_tokens: 10, cache_read_input_tokens: 2, output_tokens: 3 });
+    expect(exchange.downstream.header('content-length')).toBe(String(exchange.downstream.text.length));
+    expect(exchange.endCause).toBe('complete');
+    expect(exchange.llm).toMatchObject({
+      clientModel: 'gpt-5',
+      responseModel: 'gpt-5-2026',
+      usage: { input: 10, cachedInput: 2, cacheWrite: 0, output: 3, reasoning: 0 },
+      usageEstimated: false,
+    });
+  });
+
+  it.each([
+    ['no JSON', 200, '<html>busy</html>', 'text/html'],
+    ['cut off', 200, '{"id":"resp_1","output":[', 'application/json'],
+    ['no object', 200, '[1]', 'application/json'],
+  ])('that is %s is an error in the words of the client', async (_, status, body, type) => {
+    const llm = bench();
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.answer(status, body, type);
+    expect(exchange.status).toBe(502);
+    expect(JSON.parse(exchange.downstream.text)).toMatchObject({ type: 'error', error: { type: 'api_error' } });
+    expect(exchange.error?.code).toBe('upstream_protocol');
+    expect(llm.flights[0]!.aborted).toBe(type === 'text/html');
+  });
+
+  it.each([
+    ['JSON', '{"error":{"message":"over quota","type":"insufficient_quota","code":null,"param":null}}', 'over quota'],
+    ['text', 'Too many of them', 'Too many of them'],
+    ['a page', '<h1>Too many</h1>', 'status 429'],
+  ])("that is a provider's error in %s keeps its status, its words and when to retry", async (_, body, words) => {
+    const llm = bench();
+    const exchange = await serve(llm, messages());
+    const { sink } = llm.flights[0]!;
+    sink.onHead(429, ['content-type', 'text/plain', 'retry-after', '7', 'content-length', String(body.length)]);
+    sink.onData(Buffer.from(body));
+    sink.onEnd([]);
+    expect(exchange.status).toBe(429);
+    expect(exchange.downstream.header('retry-after')).toBe('7');
+    const { type, error } = JSON.parse(exchange.downstream.text);
+    expect([type, error.type]).toEqual(['error', 'rate_limit_error']);
+    expect(error.message).toContain(words);
+    expect(exchange.llm.usage).toBeNull();
+  });
+
+  it('too large to be held is refused', async () => {
+    const llm = bench({ maxBufferBytes: 2000 });
+    const exchange = await serve(llm, messages());
+    const output = [{ ...ANSWER.output[0], content: [{ ...PART, text: 'x'.repeat(3000) }] }];
+    llm.flights[0]!.answer(200, JSON.stringify({ ...ANSWER, output }));
+    expect(exchange.status).toBe(502);
+    expect(exchange.error?.message).toContain('larger');
+  });
+});
+
+describe('a converted stream', () => {
+  const ask = () => messages({ stream: true });
+
+  it('is written event by event, none held back', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, ask());
+    llm.flights[0]!.stream(...EVENTS.slice(0, 4));
+    expect(textOf(exchange)).toBe('Hel');
+    for (const rest of EVENTS.slice(4)) llm.flights[0]!.sink.onData(Buffer.from(rest));
+    llm.flights[0]!.sink.onEnd([]);
+    expect(textOf(exchange)).toBe('Hello');
+    expect(exchange.downstream.header('content-type')).toContain('text/event-stream');
+    expect(eventsOf(exchange).map(({ type }) => type)).toEqual([
+      'message_start',
+      'content_block_start',
+      'content_block_delta',
+      'content_block_delta',
+      'content_block_stop',
+      'message_delta',
+      'message_stop',
+    ]);
+    expect(exchange.endCause).toBe('complete');
+    expect(exchange.llm).toMatchObject({ streaming: true, usage: { input: 10, cachedInput: 2, output: 3 } });
+    expect(exchange.llm.firstTokenMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is the same wherever its chunks are cut', async () => {
+    const whole = bench();
+    const expected = await serve(whole, ask());
+    whole.flights[0]!.stream(EVENTS.join(''));
+    whole.flights[0]!.sink.onEnd([]);
+    const bytes = Buffer.from(EVENTS.join(''));
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const llm = bench();
+      const exchange = await serve(llm, ask());
+      llm.flights[0]!.stream();
+      llm.flights[0]!.sink.onData(bytes.subarray(0, cut));
+      llm.flights[0]!.sink.onData(bytes.subarray(cut));
+      llm.flights[0]!.sink.onEnd([]);
+      expect(eventsOf(exchange).map(({ type, delta }) => [type, delta])).toEqual(
+        eventsOf(expected).map(({ type, delta }) => [type, delta]),
+      );
+    }
+  });
+
+  it('that stops without its end tells the client so', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, ask());
+    llm.flights[0]!.stream(...EVENTS.slice(0, 4));
+    llm.flights[0]!.sink.onEnd([]);
+    expect(eventsOf(exchange).at(-1)).toMatchObject({ type: 'error', error: { type: 'api_error' } });
+    expect(exchange.endCause).toBe('upstream_gone');
+    expect(exchange.llm.usageEstimated).toBe(true);
+  });
+
+  it('from a provider that answers whole is a stream all the same', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, ask());
+    llm.flights[0]!.answer(200, JSON.stringify(ANSWER));
+    expect(eventsOf(exchange)[0].type).toBe('message_start');
+    expect(eventsOf(exchange).at(-1).type).toBe('message_stop');
+    expect(exchange.llm.usage).toMatchObject({ input: 10, output: 3 });
+    expect(exchange.endCause).toBe('complete');
+  });
+
+  it('nobody asked for is an error', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.stream(EVENTS[0]!);
+    expect(exchange.status).toBe(502);
+    expect(llm.flights[0]!.aborted).toBe(true);
+  });
+
+  it('is read on to its usage when the client leaves', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, ask());
+    llm.flights[0]!.stream(...EVENTS.slice(0, 4));
+    exchange.downstream.onAbort!();
+    for (const rest of EVENTS.slice(4)) llm.flights[0]!.sink.onData(Buffer.from(rest));
+    llm.flights[0]!.sink.onEnd([]);
+    expect(exchange.endCause).toBe('client_gone');
+    expect(exchange.llm).toMatchObject({ usage: { input: 10, cachedInput: 2, output: 3 }, usageEstimated: false });
+    expect(textOf(exchange)).toBe('Hel');
+  });
+
+  it('an event of which is longer than may be held ends with an error', async () => {
+    const llm = bench({ maxBufferBytes: 4000 });
+    const exchange = await serve(llm, ask());
+    llm.flights[0]!.stream(...EVENTS.slice(0, 4), event('response.output_text.delta', { delta: 'x'.repeat(5000) }));
+    llm.flights[0]!.sink.onEnd([]);
+    expect(eventsOf(exchange).at(-1)).toMatchObject({ type: 'error' });
+    expect(exchange.endCause).toBe('upstream_gone');
+  });
+});
+
+/** Sends a second attempt where the first is answered with 503. */
+const retryOnce: (next: Dispatch) => Dispatch = (next) => (call, sink) =>
+  next(call, {
+    onHead: (status, headers) => (status === 503 ? void next(call, sink) : sink.onHead(status, headers)),
+    onData: () => true,
+    onEnd: () => {},
+    onError: () => {},
+  });
+
+it('a further attempt is converted anew, for a provider of another format', async () => {
+  const models = [
+    model('claude', { provider: provider('anthropic', { hostOverride: 'a.test:80' }) }),
+    model('gpt', { provider: RESPONSES }),
+  ];
+  const targets = [
+    { model: 'claude', priority: 0 },
+    { model: 'gpt', priority: 1 },
+  ];
+  const virtualModels = [{ name: 'virtual', routing: { kind: 'failover' as const, targets } }];
+  const llm = llmBench({ models, virtualModels, wrap: retryOnce });
+  const exchange = await serve(llm, messages({ model: 'virtual' }));
+  expect(llm.flights[0]!.json).toMatchObject({ model: 'claude', max_tokens: 100 });
+  llm.flights[0]!.sink.onHead(503, []);
+  expect(llm.flights[1]!.call.path).toBe('/v1/responses');
+  expect(llm.flights[1]!.json).toMatchObject({ model: 'gpt', max_output_tokens: 100 });
+  llm.flights[1]!.answer(200, JSON.stringify(ANSWER));
+  expect(JSON.parse(exchange.downstream.text)).toMatchObject({ type: 'message', content: [{ text: 'Hello' }] });
+});
