@@ -51,8 +51,12 @@ export class ChatStreamDecoder implements StreamDecoder {
     emit({ type: 'usage', usage });
   }
 
+  /** Not every provider writes `[DONE]`: with a reason for the end of each choice the answer is complete without it. */
   end(emit: Emit): void {
-    this.#fail("The provider's stream ended before it was complete.", emit);
+    if (this.#over) return;
+    const choices = [...this.#choices.values()];
+    if (choices.length > 0 && choices.every(({ finished }) => finished)) this.#done(emit);
+    else this.#fail("The provider's stream ended before it was complete.", emit);
   }
 
   #start(body: Record<string, unknown>, emit: Emit): void {

@@ -442,6 +442,10 @@ describe('what providers stream', () => {
     });
   });
 
+  it('is complete without its mark where each choice has its reason', () => {
+    expect(decode(chunk({ content: 'a' }), FINISH).at(-1)).toEqual({ type: 'end' });
+  });
+
   it('finishes a choice that says no reason', () => {
     expect(decode(chunk({ content: 'a' }), DONE).slice(-3)).toEqual([
       { type: 'part_end', choice: 0, index: 0 },
@@ -452,7 +456,6 @@ describe('what providers stream', () => {
 
   it.each<[string, Frame[], object]>([
     ['is cut off', [chunk({ content: 'a' })], { status: 502 }],
-    ['is cut off behind the reason', [FINISH], { status: 502 }],
     ['has an event that is not JSON', [chunk({ content: 'a' }), { event: '', data: '{"id":' }], { status: 502 }],
     [
       'tells an error',
