@@ -7,6 +7,7 @@ import type { UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
+import { isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest } from './convert/convertible-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
@@ -14,6 +15,7 @@ import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
 import { isFormatName } from './formats/route-types.ts';
+import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { speaksAnthropic } from './models.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
@@ -143,8 +145,10 @@ export function forwardJson(
     answer.format = FORMATS.get(spoken) ?? detect;
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
-    answer.conversion = converted ? convertible.convert(bytes, target, to, policy.strict) : null;
-    directed.body = answer.conversion === null ? bytes : convertible.body(answer.conversion, target, to);
+    const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
+    answer.conversion = throughHub ? convertible.convert(bytes, target, to, policy.strict) : null;
+    directed.body =
+      answer.conversion === null ? target.shapeNative(bytes, to) : convertible.body(answer.conversion, target, to);
     return directed;
   };
   const call = direct(choice.candidate, null);

@@ -6,6 +6,13 @@ import type { Signature } from '../../../facts/conversation.ts';
  */
 const MARK = 'sluice:';
 
+const MARKED = Buffer.from(`"${MARK}`);
+
+/** True where a JSON body may hold a marked signature, which its provider would refuse: such a body can't be forwarded as it is. */
+export function bearsMark(body: Buffer): boolean {
+  return body.includes(MARKED);
+}
+
 /** The text a client is given for a signature. */
 export function markSignature({ issuer, data }: Signature): string {
   return `${MARK}${issuer}:${data}`;

@@ -282,3 +282,35 @@ it('a further attempt is converted anew, for a provider of another format', asyn
   llm.flights[1]!.answer(200, JSON.stringify(ANSWER));
   expect(JSON.parse(exchange.downstream.text)).toMatchObject({ type: 'message', content: [{ text: 'Hello' }] });
 });
+
+describe('thinking that another provider signed', () => {
+  const thinking = (signature: string) => [
+    { role: 'user', content: 'hi' },
+    {
+      role: 'assistant',
+      content: [
+        { type: 'thinking', thinking: 'hm', signature },
+        { type: 'text', text: 'Hello' },
+      ],
+    },
+    { role: 'user', content: 'and now?' },
+  ];
+
+  it("is not given to the provider of the client's own format, though the rest goes there as it was", async () => {
+    const llm = llmBench({ providers: [[provider('anthropic')]] });
+    const exchange = await serve(llm, messages({ messages: thinking('sluice:openai:abc'), unknown: 1 }));
+    const [flight] = llm.flights;
+    expect(flight!.sent).not.toContain('sluice:');
+    expect(flight!.json).toMatchObject({ model: 'gpt-5', unknown: 1 });
+    expect(flight!.header('anthropic-beta')).toBe('x');
+    flight!.answer(200, JSON.stringify({ type: 'message', content: [{ type: 'text', text: 'x' }], usage: {} }));
+    expect(exchange.status).toBe(200);
+  });
+
+  it("goes untouched where it is that provider's own", async () => {
+    const llm = llmBench({ providers: [[provider('anthropic')]] });
+    const request = messages({ messages: thinking('own') });
+    await serve(llm, request);
+    expect(llm.flights[0]!.sent).toBe(request.body);
+  });
+});
