@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { errorText, type Logger } from '../../telemetry/log.ts';
 import type { EngineName, StoreStats } from './engine.ts';
+import { SWEEP_MS } from './local.ts';
 import type { FromStoreThread, Relink, StoreHandle, StoreThreadBoot, ToStoreThread } from './protocol.ts';
 import { DEFAULT_LIMITS, StoreError, type StoreLimits } from './store.ts';
 
@@ -102,7 +103,7 @@ export class StoreHost {
       path: this.#options.path,
       maxBytes: this.#options.maxBytes ?? DEFAULT_MAX_BYTES,
       limits: this.#limits,
-      sweepMs: this.#options.sweepMs ?? 1000,
+      sweepMs: this.#options.sweepMs ?? SWEEP_MS,
     };
     const worker = new Worker(this.#options.entry, { name: 'store', workerData: boot, stdout: true, stderr: true });
     this.#worker = worker;

@@ -25,12 +25,14 @@ export interface LocalStoreOptions {
   readonly engine: StoreEngine;
   readonly limits: StoreLimits;
   readonly log: Logger;
-  /** How often expired entries are swept up, milliseconds. */
+  /** How often expired entries are swept up, milliseconds; SWEEP_MS by default. */
   readonly sweepMs?: number;
   /** Told after each sweep. */
   readonly onStats?: ((stats: StoreStats) => void) | undefined;
 }
 
+/** How often expired entries are swept up where nothing else is said, milliseconds. */
+export const SWEEP_MS = 250;
 /** Entries one sweep looks at: some milliseconds of this thread. */
 const SWEEP_ENTRIES = 500;
 
@@ -52,7 +54,7 @@ export class LocalStore implements Store {
     this.#log = options.log;
     this.#onStats = options.onStats;
     this.#subscriptions = new Subscriptions({ log: options.log, begin: async () => {}, end: () => {} });
-    this.#sweeps = setInterval(() => this.#sweep(), options.sweepMs ?? 1000);
+    this.#sweeps = setInterval(() => this.#sweep(), options.sweepMs ?? SWEEP_MS);
     this.#sweeps.unref();
   }
 

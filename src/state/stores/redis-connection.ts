@@ -53,7 +53,7 @@ export class RedisConnection {
     const { tls, ...address } = target;
     this.#redis = new Redis({
       ...address,
-      ...(tls ? { tls: { servername: target.host, ...options.tls } } : {}),
+      ...(tls ? { tls: { ...options.tls } } : {}),
       scripts: SCRIPTS,
       // RESP2 needs no handshake, and proxies know it.
       protocol: 2,
@@ -107,6 +107,7 @@ export class RedisConnection {
         if (late) throw new StoreError('timeout', 'too late to be sent');
         const value = await run(this.#redis);
         this.#failures = 0;
+        this.#trouble = '';
         return value;
       } finally {
         this.#waiting--;
@@ -187,9 +188,11 @@ export class RedisConnection {
    * passed on, it carries the command's arguments.
    */
   #redacted(error: unknown): string {
-    let text = errorText(error).split(/[`'"\r\n]/u, 1)[0] ?? '';
+    let text = errorText(error);
     for (const secret of this.#secrets) text = text.replaceAll(secret, '***');
-    return text.trim().slice(0, 200) || 'it failed without saying why';
+    // An apostrophe inside of a word is none that quotes.
+    const [plain = ''] = text.split(/(?<![a-z])['`"]|[\r\n]/u, 1);
+    return plain.trim().slice(0, 200) || 'it failed without saying why';
   }
 }
 

@@ -11,7 +11,7 @@ export interface SubscriptionsOptions {
   readonly log: Logger;
   /** Has the channel's messages come; called for its first listener. */
   begin(channel: string): Promise<void>;
-  /** Nobody listens to it any more. */
+  /** Nobody listens to it any more, or it could not be begun. */
   end(channel: string): void;
 }
 
@@ -43,7 +43,11 @@ export class Subscriptions {
     try {
       await joined.begun;
     } catch (error) {
-      if (this.#channels.get(name) === joined) this.#channels.delete(name);
+      if (this.#channels.get(name) === joined) {
+        this.#channels.delete(name);
+        // It may have begun all the same: the answer was late.
+        this.#options.end(name);
+      }
       throw error;
     }
     return () => this.#remove(name, joined, own);

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
+import { type ConnectionOptions, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../../../src/state/stores/open.ts';
 import { parseRedisUrl } from '../../../../src/state/stores/redis-connection.ts';
@@ -195,6 +197,36 @@ describe('Redis that fails', () => {
       expect(one).not.toMatch(/secret/);
     }
     expect(said[0]).toMatch(/WRONGPASS/);
+  });
+
+  it('is reached over TLS only with a certificate that is known', async () => {
+    const file = (name: string) => readFileSync(new URL(`../../../fixtures/upstream-tls/${name}`, import.meta.url));
+    const server = createTlsServer(
+      { cert: file('server.pem'), key: file('server.key') },
+      commands(() => '$-1\r\n'),
+    );
+    server.on('tlsClientError', () => {});
+    servers.push(server);
+    server.on('connection', (socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const attempt = async (tls: ConnectionOptions, host = '127.0.0.1'): Promise<unknown> => {
+      const url = `rediss://${host}:${port}`;
+      const store = await openStore({
+        kind: 'redis',
+        url,
+        tls,
+        limits: { ...LIMITS, timeoutMs: 5000 },
+        log: testLog().log,
+      });
+      stores.push(store);
+      return store.get(freshKey());
+    };
+    expect(await attempt({ ca: file('ca.pem') })).toBeNull();
+    const refused = { name: 'StoreError', code: 'unavailable', message: /certificate/ };
+    await expect(attempt({})).rejects.toMatchObject(refused);
+    await expect(attempt({ ca: file('ca.pem') }, 'localhost')).rejects.toMatchObject(refused);
+    await expect(attempt({ ca: file('other-ca.pem') })).rejects.toMatchObject(refused);
   });
 
   it('bounds how many calls wait', async () => {
