@@ -7,7 +7,7 @@ import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { detect } from './formats/detect.ts';
 import { multipartField } from './multipart.ts';
-import { routeByPath } from './paths.ts';
+import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
 import {
   type Choice,
@@ -100,8 +100,10 @@ function otherRoute(exchange: Exchange): RouteType {
   return exchange.headers.get('content-type')?.startsWith('application/json') === true ? 'completions' : 'passthrough';
 }
 
-/** The model that a body of unknown API names, or ''. */
+/** The model that a request of unknown API names, or ''. */
 function namedModel(exchange: Exchange, bytes: Buffer, plan: ContextPlan): string {
+  const inPath = modelInPath(exchange.path);
+  if (inPath !== '') return inPath;
   const type = exchange.headers.get('content-type') ?? '';
   if (type.startsWith('multipart/')) return multipartField(bytes, type, 'model') ?? '';
   try {

@@ -44,6 +44,8 @@ export function routeByPath(path: string): RouteType | null {
   if (exact !== undefined) return exact;
   for (const [suffix, route] of SUFFIXES) if (path.endsWith(suffix)) return route;
   if (path.startsWith('/v1/models/') || path.startsWith('/models/')) return 'models';
+  // A model's own API, of which no more is known than that.
+  if (MODEL_SEGMENT.test(path)) return path.includes('/converse', path.lastIndexOf('/')) ? 'converse' : 'detect';
   return null;
 }
 
@@ -74,6 +76,13 @@ const MODEL_SEGMENT = /\/model\/([^/]+)\/(?:converse|converse-stream|invoke|invo
 export function modelInPath(path: string): string {
   const match = MODEL_ACTION.exec(path) ?? MODEL_SEGMENT.exec(path);
   return match === null ? '' : decode(match[1] as string);
+}
+
+/** The same path for another model, where it names one in a segment of its own. */
+export function withModelInPath(path: string, model: string): string {
+  const named = MODEL_SEGMENT.exec(path)?.[1];
+  if (named === undefined) return path;
+  return path.replace(`/model/${named}/`, () => `/model/${encodeURIComponent(model)}/`);
 }
 
 const STREAM_ACTION = /(?::streamGenerateContent|:streamRawPredict|\/converse-stream|\/invoke-with-response-stream)$/;

@@ -5,9 +5,11 @@ import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstrea
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import type { Output } from './convert/answer.ts';
 import type { Conversion } from './convert/conversion.ts';
+import { EVENT_STREAM_TYPE } from './convert/event-stream.ts';
 import { type AnswerType, ConvertedPassage } from './convert/passage.ts';
 import type { Format } from './formats/format.ts';
 import { type Forwarder, JsonObserver, type Observer, SseObserver } from './observe.ts';
+import { EventStreamObserver } from './observe-event-stream.ts';
 import { estimateTokens } from './usage.ts';
 
 /** How one answer is handled. An attempt that goes to another provider may change it. */
@@ -39,6 +41,8 @@ export class Relay implements ResponseSink, Forwarder, Output {
   #flight: Flight | null = null;
   #observer: Observer | null = null;
   #converted: ConvertedPassage | null = null;
+  /** The observer of a stream in AWS's framing. */
+  #eventStream: EventStreamObserver | null = null;
   /** The stream passes through the observer, which leaves events out. */
   #filtered = false;
   #streaming = false;
@@ -110,6 +114,13 @@ export class Relay implements ResponseSink, Forwarder, Output {
       this.#observer = new JsonObserver(this.#facts, format);
       return;
     }
+    if (isEventStream(headers)) {
+      this.#streaming = true;
+      this.#facts.streaming = true;
+      this.#eventStream = new EventStreamObserver(this.#exchange, this.#facts);
+      this.#observer = this.#eventStream;
+      return;
+    }
     if (format.stream === null) return;
     this.#streaming = true;
     this.#facts.streaming = true;
@@ -168,6 +179,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
   /** Tells the client of the error in its own words before the stream breaks off. */
   #breakStream(error: GatewayError): void {
     if (this.#converted !== null) this.#converted.fail(error);
+    else if (this.#eventStream !== null) this.forward(Buffer.from(this.#eventStream.errorEvent(error)));
     else {
       const event = this.#plan.format?.stream?.errorEvent(error) ?? '';
       // The blank line ends an event that was cut in the middle.
@@ -267,11 +279,15 @@ function contentType(headers: readonly string[]): AnswerType {
     if (name === 'content-encoding' && value !== 'identity') return 'other';
     if (name !== 'content-type') continue;
     const lower = value.toLowerCase();
-    if (lower.startsWith('text/event-stream') || lower.startsWith('application/vnd.amazon.eventstream'))
-      type = 'stream';
+    if (lower.startsWith('text/event-stream') || lower.startsWith(EVENT_STREAM_TYPE)) type = 'stream';
     else if (lower.startsWith('application/json') || lower.includes('+json')) type = 'json';
   }
   return type;
+}
+
+function isEventStream(headers: readonly string[]): boolean {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name === 'content-type');
+  return at >= 0 && (headers[at + 1] as string).toLowerCase().startsWith(EVENT_STREAM_TYPE);
 }
 
 function withoutLength(headers: string[]): string[] {

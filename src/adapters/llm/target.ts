@@ -142,6 +142,12 @@ export class ProviderTarget {
     );
   }
 
+  /** A body in the client's own format, with what the provider's settings insist on. */
+  shapeNative(bytes: Buffer, { route }: Destination): Buffer {
+    const { shapeNative } = this.provider;
+    return shapeNative !== undefined && isFormatName(route) ? shapeNative(bytes, route) : bytes;
+  }
+
   cluster(context: RouteContext): Cluster {
     return this.#prepare(context).cluster;
   }

@@ -1,5 +1,6 @@
 import type { RouteType } from '../../../facts/llm.ts';
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/native.ts';
+import { bedrockConverse } from './bedrock-converse/native.ts';
 import type { Format } from './format.ts';
 import { openaiChat } from './openai-chat/native.ts';
 import { openaiCompletions } from './openai-completions/native.ts';
@@ -14,4 +15,5 @@ export const FORMATS: ReadonlyMap<RouteType, Format> = new Map<RouteType, Format
   ['embeddings', openaiEmbeddings],
   ['messages', anthropicMessages],
   ['anthropicTokenCount', anthropicCountTokens],
+  ['converse', bedrockConverse],
 ]);

@@ -20,15 +20,4 @@ export const DESCRIBED_PROVIDERS: readonly ProviderDefinition[] = [
     summary: 'Google Cloud Vertex AI.',
     active: false,
   },
-  {
-    name: 'bedrock',
-    schema: z.strictObject({
-      model: modelSetting,
-      region: z.string().describe('AWS region.'),
-      guardrailIdentifier: z.string().nullish().describe('Id of a Bedrock guardrail to apply.'),
-      guardrailVersion: z.string().nullish().describe('Version of the guardrail.'),
-    }),
-    summary: 'Amazon Bedrock.',
-    active: false,
-  },
 ];

@@ -1,5 +1,6 @@
 import { anthropic } from './anthropic.ts';
 import { azure } from './azure.ts';
+import { bedrock } from './bedrock.ts';
 import { copilot } from './copilot.ts';
 import { custom } from './custom.ts';
 import { anthropicOrDemo, demo, openAIOrDemo } from './demo.ts';
@@ -16,6 +17,7 @@ const ALL: readonly ProviderDefinition[] = [
   ...PRESET_PROVIDERS,
   ...DESCRIBED_PROVIDERS,
   azure,
+  bedrock,
   copilot,
   demo,
   openAIOrDemo,

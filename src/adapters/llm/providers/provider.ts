@@ -53,6 +53,8 @@ export interface OpenProvider {
   defaultMaxTokens?(model: string): number;
   /** A converted body as this provider wants it: fields it names otherwise, or refuses. */
   shapeBody?(body: JsonObject, format: FormatName, model: string): JsonObject;
+  /** The same of a body that is sent in the client's own format: what the operator insists on. */
+  shapeNative?(bytes: Buffer, format: FormatName): Buffer;
   /** Answers in the gateway itself, in place of an upstream. */
   readonly dispatch?: Dispatch;
 }

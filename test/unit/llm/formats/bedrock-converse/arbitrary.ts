@@ -63,13 +63,11 @@ export const anyCitation: fc.Arbitrary<Citation> = fc.oneof(
     { kind: fc.constant('document' as const), title: anyText, quote: anyText, document: anyPlace },
     { requiredKeys: ['kind'] },
   ),
-  fc
-    .record({ url: anyUrl, title: anyText, place: anyPlace })
-    .map(({ place, ...rest }) => ({
-      ...rest,
-      kind: 'search' as const,
-      document: { ...place, unit: 'block' as const },
-    })),
+  fc.record({ url: anyUrl, title: anyText, place: anyPlace }).map(({ place, ...rest }) => ({
+    ...rest,
+    kind: 'search' as const,
+    document: { ...place, unit: 'block' as const },
+  })),
 );
 
 const anyCited: fc.Arbitrary<TextPart> = fc

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../../facts/conversation.ts';
+import type { HeaderList } from '../../../headers.ts';
+import { isClaude } from '../formats/bedrock-converse/models.ts';
+import { isObject, parseObject } from '../formats/fields.ts';
+import type { FormatName } from '../formats/route-types.ts';
+import { withModelInPath } from '../paths.ts';
+import type { FormatPath, ProviderDefinition } from './provider.ts';
+import { modelSetting, pinnedModel } from './settings.ts';
+
+const schema = z.strictObject({
+  model: modelSetting,
+  // It becomes a part of the host's name.
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .describe('AWS region.'),
+  guardrailIdentifier: z.string().nullish().describe('Id of a Bedrock guardrail to apply.'),
+  guardrailVersion: z.string().nullish().describe('Version of the guardrail.'),
+});
+
+/** The version of a guardrail that is being worked on. */
+const DRAFT = 'DRAFT';
+
+const CONVERSE: FormatPath = {
+  path: '',
+  pathOf: (model, streaming) => `/model/${encodeURIComponent(model)}/converse${streaming ? '-stream' : ''}`,
+  verbatim: false,
+};
+const FORMATS: ReadonlyMap<FormatName, FormatPath> = new Map([['converse', CONVERSE]]);
+
+/**
+ * Amazon Bedrock (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html), signed with the
+ * credentials that the process finds where no others are configured. `invoke` and `invoke-with-response-stream` are passed on as they
+ * are. A guardrail that is configured applies to whatever is asked of a model.
+ */
+export const bedrock: ProviderDefinition = {
+  name: 'bedrock',
+  schema,
+  summary: 'Amazon Bedrock.',
+  active: true,
+  defaultAuth: 'aws',
+  open(provider) {
+    const { region, guardrailIdentifier, guardrailVersion } = schema.parse(provider.settings);
+    const model = pinnedModel(provider);
+    const guardrail = guardrailIdentifier ? { guardrailIdentifier, guardrailVersion: guardrailVersion || DRAFT } : null;
+    return {
+      telemetryName: 'aws.bedrock',
+      origin: { host: hostOf(region), port: 443, tls: true },
+      basePath: '',
+      formats: FORMATS,
+      otherPath: (path) => (model === '' ? path : withModelInPath(path, model)),
+      signingScope: { service: 'bedrock', region },
+      model,
+      keepsPathOnHostOverride: false,
+      issuerOf: (asked) => (isClaude(asked) ? 'anthropic' : 'bedrock'),
+      ...(guardrail !== null && {
+        fixHeaders: (headers: HeaderList, _located: boolean, path: string) => guardInvoke(headers, path, guardrail),
+        shapeBody: (body: JsonObject) => guarded(body, guardrail),
+        shapeNative: (bytes: Buffer) => guardedBytes(bytes, guardrail),
+      }),
+    };
+  },
+};
+
+function hostOf(region: string): string {
+  return `bedrock-runtime.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+}
+
+interface Guardrail extends JsonObject {
+  readonly guardrailIdentifier: string;
+  readonly guardrailVersion: string;
+}
+
+/** What the client says of tracing stays; the guardrail is the operator's. */
+function guarded(body: JsonObject, guardrail: Guardrail): JsonObject {
+  const said = isObject(body.guardrailConfig) ? body.guardrailConfig : {};
+  return { ...body, guardrailConfig: { ...said, ...guardrail } };
+}
+
+function guardedBytes(bytes: Buffer, guardrail: Guardrail): Buffer {
+  return Buffer.from(JSON.stringify(guarded(parseObject(bytes.toString('utf8')) ?? {}, guardrail)));
+}
+
+/** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html#API_runtime_InvokeModel_RequestSyntax */
+function guardInvoke(headers: HeaderList, path: string, { guardrailIdentifier, guardrailVersion }: Guardrail): void {
+  if (!path.includes('/invoke')) return;
+  headers.set('x-amzn-bedrock-guardrailidentifier', guardrailIdentifier);
+  headers.set('x-amzn-bedrock-guardrailversion', guardrailVersion);
+}
