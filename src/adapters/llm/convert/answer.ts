@@ -222,8 +222,8 @@ export function faultOf(error: GatewayError): ProviderFault {
 
 /** The steps a whole answer would have come in. */
 export function* answerParts(answer: Answer): Generator<StreamPart> {
-  const { id, model, created, choices, usage } = answer;
-  yield { type: 'start', id, model, created };
+  const { id, model, created, choices, usage, serviceTier } = answer;
+  yield { type: 'start', id, model, created, ...(serviceTier === undefined ? {} : { serviceTier }) };
   for (const { index: choice, parts, stop, logprobs } of choices) {
     for (const [index, part] of parts.entries()) {
       yield { type: 'part', choice, index, part };
