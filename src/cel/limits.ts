@@ -12,5 +12,8 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = { maxSource: 65_536, maxNodes: 10_000, maxDepth: 250, maxSteps: 100_000 };
 
-/** Characters of a string, bytes of a byte string or elements of a list that an operation may make: 32 Mi. */
-export const MAX_SIZE = 33_554_432;
+/** Characters of a string or bytes of a byte string that an operation may make: 32 Mi. */
+export const MAX_TEXT = 33_554_432;
+
+/** Elements of a list that an operation may make: 1 Mi. */
+export const MAX_LIST = 1_048_576;

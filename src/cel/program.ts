@@ -68,8 +68,14 @@ class CustomFunctions {
       definition,
       call: (at, args) => {
         const least = definition.parameters.length + (definition.receiver ? 1 : 0);
-        if (args.length < least || (args.length > least && definition.rest === null))
-          throw caller.error(`${name}() takes ${least} arguments, not ${args.length}`, at);
+        if (args.length < least || (args.length > least && definition.rest === null)) {
+          const own = definition.receiver ? 1 : 0;
+          const wanted = `${definition.rest === null ? '' : 'at least '}${least - own}`;
+          throw caller.error(
+            `${name}() takes ${wanted} ${wanted.endsWith('1') ? 'argument' : 'arguments'}, not ${args.length - own}`,
+            at,
+          );
+        }
         const body = this.#bodyFor(definition, caller, at);
         caller.references.merge(body.references);
         return { run: call(body.run, body.slots, least, definition.rest !== null, args), constant: undefined };

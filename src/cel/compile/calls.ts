@@ -31,3 +31,20 @@ function caller(call: (...args: CelValue[]) => CelValue, args: readonly Run[]): 
   if (d === undefined) return (frame) => call(a(frame), b(frame), c(frame));
   return (frame) => call(...args.map((arg) => arg(frame)));
 }
+
+/** What is wrong with calling `functions`, of one name, with `given` arguments, a receiver included. */
+export function arityMessage(functions: readonly FunctionDefinition[], given: number): string {
+  const own = functions[0]?.member ? 1 : 0;
+  const counts = new Set<number>();
+  for (const { arity } of functions) for (const count of arity) counts.add(count - own);
+  const [least = 0, ...more] = [...counts].sort((a, b) => a - b);
+  const most = more.pop();
+  const range =
+    most === undefined
+      ? `${least}`
+      : Number.isFinite(most)
+        ? `${[least, ...more].join(', ')} or ${most}`
+        : `at least ${least}`;
+  const noun = range.endsWith('1') ? 'argument' : 'arguments';
+  return `${functions[0]?.name}() takes ${range} ${noun}, not ${given - own}`;
+}

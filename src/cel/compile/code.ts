@@ -31,7 +31,7 @@ export function fold(parts: readonly Code[], run: Run, limits: Limits): Code {
   try {
     return constant(run({ activation: undefined, locals: [], steps: 0, maxSteps: limits.maxSteps }));
   } catch (error) {
-    if (error instanceof CelError) return { run, constant: undefined };
+    if (error instanceof CelError || error instanceof RangeError) return { run, constant: undefined };
     throw error;
   }
 }

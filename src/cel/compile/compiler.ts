@@ -1,16 +1,19 @@
 import { nearest } from '../../resources/did-you-mean.ts';
 import type { CustomFunction, Definition, Environment, FunctionDefinition } from '../definitions.ts';
-import { CelError, CelSyntaxError, invalidArgument, noSuchKey } from '../errors.ts';
+import { CelError, CelSyntaxError } from '../errors.ts';
 import type { Expr, Literal } from '../syntax/ast.ts';
 import { negate } from '../values/arithmetic.ts';
 import { RecordMap } from '../values/record.ts';
-import { CelOptional, CelUint, type CelValue, EntryMap, NAMED_TYPES } from '../values/value.ts';
+import { CelUint, type CelValue, NAMED_TYPES } from '../values/value.ts';
 import { hasField, index, indexOptional, select, selectOptional } from './access.ts';
-import { invoke } from './calls.ts';
+import { listOf, mapOf } from './aggregates.ts';
+import { arityMessage, invoke } from './calls.ts';
 import { type Code, constant, fold, type Run } from './code.ts';
 import { GLOBAL_MACROS, MEMBER_MACROS } from './macros.ts';
 import { binary, conditional, logic, not } from './operators.ts';
+import { containers, type Field, pathOf } from './paths.ts';
 import { ReferenceCollector } from './references.ts';
+import { fieldOfUnset, readDefinition } from './variables.ts';
 
 /** Compiles configured functions, one after the other, as they are called. */
 export interface CustomCode {
@@ -200,41 +203,21 @@ export class Compiler {
   }
 
   #list({ items }: Expr & { kind: 'list' }): Code {
-    const codes = items.map(({ value }) => this.compile(value));
-    const runs = codes.map(({ run }) => run);
-    const { limits } = this.#environment;
-    if (items.every(({ optional }) => !optional)) return fold(codes, (frame) => runs.map((run) => run(frame)), limits);
-    const run: Run = (frame) => {
-      const out: CelValue[] = [];
-      for (const [i, item] of runs.entries()) {
-        const value = items[i]?.optional ? unwrap(item(frame)) : item(frame);
-        if (value !== undefined) out.push(value);
-      }
-      return out;
-    };
-    return fold(codes, run, limits);
+    const codes = items.map(({ value, optional }) => ({ value: this.compile(value), optional }));
+    return fold(
+      codes.map(({ value }) => value),
+      listOf(codes),
+      this.#environment.limits,
+    );
   }
 
   #map({ entries }: Expr & { kind: 'map' }): Code {
-    const codes = entries.map(({ key, value, optional }) => ({
-      key: this.compile(key),
-      value: this.compile(value),
-      optional,
-    }));
-    const run: Run = (frame) => {
-      const map = new EntryMap();
-      for (const entry of codes) {
-        const key = entry.key.run(frame);
-        const value = entry.optional ? unwrap(entry.value.run(frame)) : entry.value.run(frame);
-        if (value === undefined) continue;
-        if (map.has(key)) throw invalidArgument('a map has the same key twice');
-        if (!map.put(key, value)) throw invalidArgument('a key of a map is a string, an integer or a bool');
-      }
-      return map;
-    };
+    const codes = entries.map(({ key, value, optional }) => {
+      return { key: this.compile(key), value: this.compile(value), optional };
+    });
     return fold(
       codes.flatMap(({ key, value }) => [key, value]),
-      run,
+      mapOf(codes),
       this.#environment.limits,
     );
   }
@@ -256,6 +239,12 @@ export class Compiler {
         const code = this.#global(prefix + qualified, args, at);
         if (code !== undefined) return code;
       }
+      const { variables, functions } = this.#environment;
+      if (
+        !variables.has(path.root.name) &&
+        functions.names(false).some((known) => known.startsWith(`${path.root.name}.`))
+      )
+        return this.#unknownFunction(qualified, false, path.root.at);
     }
     const macro = MEMBER_MACROS.get(name)?.(this, args, target, at);
     if (macro !== undefined) return macro;
@@ -286,9 +275,8 @@ export class Compiler {
   #invoke(functions: readonly FunctionDefinition[], args: readonly Expr[], at: number): Code {
     const codes = args.map((arg) => this.compile(arg));
     const fitting = functions.filter(({ arity: [least, most] }) => args.length >= least && args.length <= most);
-    const [definition] = functions;
-    if (fitting.length === 0 && definition !== undefined) {
-      const message = arityMessage(definition, args.length);
+    if (fitting.length === 0) {
+      const message = arityMessage(functions, args.length);
       if (this.#environment.unknownNames === 'fail') return fails(new CelError('no_such_overload', message));
       throw this.error(message, at);
     }
@@ -306,7 +294,8 @@ export class Compiler {
   #unknownFunction(name: string, isMember: boolean, at: number): Code {
     const { functions, unknownNames, custom } = this.#environment;
     if (unknownNames === 'fail') return fails(new CelError('unknown_name', `unknown function '${name}'`));
-    if (functions.named(name, !isMember) !== undefined)
+    const own = custom.get(name);
+    if (functions.named(name, !isMember) !== undefined || (own !== undefined && own.receiver !== isMember))
       throw this.error(
         isMember
           ? `'${name}' is not called on a value: write ${name}(…)`
@@ -323,35 +312,10 @@ export class Compiler {
   }
 
   #unknown(what: string, name: string, candidates: Iterable<string>): string {
-    const near = nearest(name, candidates);
+    // Any two names of one letter are near.
+    const near = name.length > 1 ? nearest(name, candidates) : undefined;
     return `unknown ${what}: '${name}'${near === undefined ? '' : `; did you mean '${near}'?`}`;
   }
-}
-
-interface Field {
-  readonly name: string;
-  readonly at: number;
-  /** Written `.name`, so that it may be a part of a dotted name; not of `["name"]` and `.?name`. */
-  readonly dotted: boolean;
-  readonly optional: boolean;
-}
-
-/** A name and the fields selected of it; null of what begins with something else. */
-function pathOf(expr: Expr): { root: Expr & { kind: 'name' }; fields: Field[] } | null {
-  if (expr.kind === 'name') return { root: expr, fields: [] };
-  if (expr.kind !== 'select' && expr.kind !== 'index') return null;
-  const { at, optional } = expr;
-  const name = expr.kind === 'select' ? expr.field : expr.index.kind === 'literal' ? expr.index.value : null;
-  if (typeof name !== 'string') return null;
-  const path = pathOf(expr.operand);
-  path?.fields.push({ name, at, dotted: expr.kind === 'select' && !optional, optional });
-  return path;
-}
-
-/** Prefixes under which a name is looked up: of `a.b`, `a.b.`, `a.` and none. */
-function containers(container: string): string[] {
-  const parts = container === '' ? [] : container.split('.');
-  return [...parts.map((_, i) => `${parts.slice(0, parts.length - i).join('.')}.`), ''];
 }
 
 function literal(value: Literal): CelValue {
@@ -365,53 +329,4 @@ function fails(error: CelError): Code {
     },
     constant: undefined,
   };
-}
-
-/** Reads a declared variable or field; `optional`: as an optional, `test`: whether it is set. */
-function readDefinition(definition: Definition<unknown>, path: string, optional: boolean, test: boolean): Code {
-  if (test) return { run: ({ activation }) => (definition.read(activation) ?? null) !== null, constant: undefined };
-  if (optional)
-    return { run: ({ activation }) => CelOptional.of(definition.read(activation) ?? undefined), constant: undefined };
-  const run: Run = ({ activation }) => {
-    const value = definition.read(activation);
-    if (value === undefined) throw noSuchKey(`${path} (not known here)`);
-    return value;
-  };
-  return { run, constant: undefined, unset: true };
-}
-
-/** A field of a declared variable, which may not be set. */
-function fieldOfUnset(operand: Run, field: string, optional: boolean, test: boolean): Run {
-  if (test || optional) {
-    return (frame) => {
-      let value: CelValue;
-      try {
-        value = operand(frame);
-      } catch (error) {
-        if (!(error instanceof CelError) || error.code !== 'no_such_key') throw error;
-        value = null;
-      }
-      if (value === null) return test ? false : CelOptional.none;
-      return test ? hasField(value, field) : selectOptional(value, field);
-    };
-  }
-  return (frame) => {
-    const value = operand(frame);
-    if (value === null) throw noSuchKey(`${field} (of what is not set)`);
-    return select(value, field);
-  };
-}
-
-function unwrap(value: CelValue): CelValue | undefined {
-  if (value instanceof CelOptional) return value.value;
-  throw invalidArgument('an element marked with ? is an optional');
-}
-
-function arityMessage({ name, member, arity: [least, most] }: FunctionDefinition, given: number): string {
-  const own = member ? 1 : 0;
-  const range =
-    least === most
-      ? `${least - own}`
-      : `${least - own} to ${most === Number.POSITIVE_INFINITY ? 'any number of' : most - own}`;
-  return `${name}() takes ${range} ${range === '1' ? 'argument' : 'arguments'}, not ${given - own}`;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FunctionDefinition, globally } from '../definitions.ts';
 import { invalidArgument } from '../errors.ts';
-import { checkSize } from '../values/arithmetic.ts';
+import { checkText } from '../values/arithmetic.ts';
 import { noOverload } from '../values/order.ts';
 import { CelMap, type CelValue, EntryMap, isList } from '../values/value.ts';
 
@@ -22,7 +22,7 @@ export function decodeBase64(text: string, encoding: 'base64' | 'base64url'): Bu
 
 function base64Encode(value: CelValue): string {
   const bytes = bytesOf(value, 'base64.encode');
-  checkSize((bytes.length * 4) / 3);
+  checkText((bytes.length * 4) / 3);
   return bytes.toString('base64');
 }
 
@@ -36,7 +36,7 @@ function urlEncode(value: CelValue): string {
   for (const byte of bytesOf(value, 'url.encode')) {
     const char = String.fromCharCode(byte);
     out += /[A-Za-z0-9_.~-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-    checkSize(out.length);
+    checkText(out.length);
   }
   return out;
 }

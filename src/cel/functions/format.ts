@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors.ts';
-import { checkSize } from '../values/arithmetic.ts';
+import { checkText } from '../values/arithmetic.ts';
 import { noOverload } from '../values/order.ts';
 import { CelDuration, CelTimestamp } from '../values/time.ts';
 import { CelMap, CelType, CelUint, type CelValue, isList, typeOf } from '../values/value.ts';
@@ -22,7 +22,7 @@ export function format(template: CelValue, args: CelValue): string {
         throw invalidArgument('precision out of range');
       const shown = clauseOf(verb, argument, precision === undefined ? 6 : Number(precision));
       size += shown.length;
-      checkSize(size);
+      checkText(size);
       return shown;
     },
   );

@@ -1,6 +1,6 @@
 import { type FunctionDefinition, globally, member } from '../definitions.ts';
 import { CelError, invalidArgument } from '../errors.ts';
-import { checkSize } from '../values/arithmetic.ts';
+import { checkList } from '../values/arithmetic.ts';
 import { compare, noOverload } from '../values/order.ts';
 import { type CelList, CelMap, CelOptional, CelUint, type CelValue, equals, isList } from '../values/value.ts';
 
@@ -36,7 +36,7 @@ function flatten(list: CelList, depth: CelValue = 1n): CelValue {
   for (const item of list) {
     if (!isList(item)) out.push(item);
     else for (const inner of depth > 1n ? (flatten(item, depth - 1n) as CelList) : item) out.push(inner);
-    checkSize(out.length);
+    checkList(out.length);
   }
   return depth === 0n ? list : out;
 }

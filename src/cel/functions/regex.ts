@@ -1,7 +1,7 @@
-import { RE2JS, RE2JSException } from 're2js';
+import { RE2JS, RE2JSException, RE2JSSyntaxException } from 're2js';
 import { type FunctionDefinition, globally, member } from '../definitions.ts';
 import { invalidArgument } from '../errors.ts';
-import { checkSize } from '../values/arithmetic.ts';
+import { checkText } from '../values/arithmetic.ts';
 import { noOverload } from '../values/order.ts';
 import { CelOptional, type CelValue } from '../values/value.ts';
 
@@ -23,7 +23,9 @@ export function compileRegex(pattern: string): RE2JS {
     made = RE2JS.compile(pattern);
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
-    throw invalidArgument(`invalid regular expression: ${error.message}`);
+    // Its message would quote the pattern, which may come from a request.
+    const what = error instanceof RE2JSSyntaxException ? error.getDescription() : 'not RE2 syntax';
+    throw invalidArgument(`invalid regular expression: ${what}`);
   }
   const oldest = cache.keys().next().value;
   if (cache.size >= MAX_CACHED && oldest !== undefined) cache.delete(oldest);
@@ -48,7 +50,7 @@ function replace(
   let from = 0;
   for (let count = 0; count < limit && matcher.find(); count++) {
     out += input.slice(from, matcher.start()) + expand((n) => matcher.group(n));
-    checkSize(out.length);
+    checkText(out.length);
     from = matcher.end();
   }
   return out + input.slice(from);

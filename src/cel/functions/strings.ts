@@ -1,6 +1,7 @@
 import { type FunctionDefinition, globally, member } from '../definitions.ts';
 import { invalidArgument } from '../errors.ts';
-import { checkSize } from '../values/arithmetic.ts';
+import { MAX_LIST } from '../limits.ts';
+import { checkList, checkText } from '../values/arithmetic.ts';
 import { noOverload } from '../values/order.ts';
 import { codePoints, pointsToUnits, unitsToPoints } from '../values/text.ts';
 import { type CelValue, isList } from '../values/value.ts';
@@ -45,32 +46,35 @@ function substring(text: string, start: bigint, end: bigint): string {
   return text.slice(from, to);
 }
 
+/** Replaces the first `limit` of `old`, all where that is below 0. An empty `old` stands before each character and at the end. */
 function replace(text: string, old: string, by: string, limit: bigint): string {
-  // An empty `old` stands before each character and at the end.
-  const parts = old === '' ? ['', ...text, ''] : text.split(old);
-  const replaced = limit < 0n ? parts.length - 1 : Math.min(Number(limit), parts.length - 1);
-  if (old === '' && limit !== 0n) {
-    const points = [...text];
-    const count = limit < 0n ? points.length + 1 : Math.min(Number(limit), points.length + 1);
-    checkSize(text.length + count * by.length);
-    return points.map((point, i) => (i < count ? by : '') + point).join('') + (count > points.length ? by : '');
+  let left = limit < 0n ? Number.POSITIVE_INFINITY : Number(limit);
+  let out = '';
+  let from = 0;
+  for (let at = text.indexOf(old); at >= 0 && left > 0; at = text.indexOf(old, from + (old === '' ? 1 : 0))) {
+    // Never between the halves of a surrogate pair.
+    if (old === '' && at > from) at = Math.max(at, from + String.fromCodePoint(text.codePointAt(from) ?? 0).length);
+    out += text.slice(from, at) + by;
+    checkText(out.length);
+    from = at + old.length;
+    left--;
+    if (old === '' && at === text.length) break;
   }
-  checkSize(text.length + replaced * by.length);
-  return (
-    parts.slice(0, replaced + 1).join(by) +
-    parts
-      .slice(replaced + 1)
-      .map((part) => old + part)
-      .join('')
-  );
+  return out + text.slice(from);
 }
 
 function split(text: string, separator: string, limit: bigint): string[] {
   if (limit === 0n) return [];
-  const parts = separator === '' ? [...text] : text.split(separator);
+  const parts = separator === '' ? characters(text) : text.split(separator, MAX_LIST + 1);
+  checkList(parts.length);
   if (limit < 0n || BigInt(parts.length) <= limit) return parts;
   const last = Number(limit) - 1;
   return [...parts.slice(0, last), parts.slice(last).join(separator)];
+}
+
+function characters(text: string): string[] {
+  checkList(text.length);
+  return [...text];
 }
 
 function join(list: CelValue, separator: CelValue = ''): string {
@@ -80,7 +84,7 @@ function join(list: CelValue, separator: CelValue = ''): string {
     if (typeof item !== 'string') throw noOverload('join', list, item);
     size += item.length + separator.length;
   }
-  checkSize(size);
+  checkText(size);
   return list.join(separator);
 }
 
@@ -114,8 +118,10 @@ const LONE = /^[\ud800-\udfff]$/;
 
 function quote(text: CelValue): string {
   if (typeof text !== 'string') throw noOverload('strings.quote', text);
-  checkSize(text.length * 2);
-  return `"${[...text].map((char) => QUOTED[char] ?? (LONE.test(char) ? '\ufffd' : char)).join('')}"`;
+  checkText(text.length * 2);
+  let out = '';
+  for (const char of text) out += QUOTED[char] ?? (LONE.test(char) ? '\ufffd' : char);
+  return `"${out}"`;
 }
 
 /** CEL's strings extension, in its newest version; and agentgateway's `stripPrefix` and `stripSuffix`. */
@@ -136,7 +142,7 @@ export const STRINGS: readonly FunctionDefinition[] = [
   onString('substring', 'i', (text, start: bigint) => substring(text, start, BigInt(codePoints(text)))),
   onString('substring', 'ii', substring),
   onString('trim', '', trim),
-  onString('reverse', '', (text) => [...text].reverse().join('')),
+  onString('reverse', '', (text) => characters(text).reverse().join('')),
   onString('stripPrefix', 's', (text, prefix: string) => (text.startsWith(prefix) ? text.slice(prefix.length) : text)),
   onString('stripSuffix', 's', (text, suffix: string) =>
     suffix !== '' && text.endsWith(suffix) ? text.slice(0, -suffix.length) : text,

@@ -1,11 +1,17 @@
 import { CelError } from '../errors.ts';
-import { MAX_SIZE } from '../limits.ts';
+import { MAX_LIST, MAX_TEXT } from '../limits.ts';
 import { noOverload } from './order.ts';
 import { CelDuration, CelTimestamp } from './time.ts';
 import { CelUint, type CelValue, isList } from './value.ts';
 
-export function checkSize(size: number): void {
-  if (size > MAX_SIZE) throw new CelError('limit', `a value would be larger than ${MAX_SIZE}`);
+/** Throws CelError where a text of `size` characters, or that many bytes, would be too large. */
+export function checkText(size: number): void {
+  if (size > MAX_TEXT) throw new CelError('limit', `a text would be larger than ${MAX_TEXT} characters`);
+}
+
+/** Throws CelError where a list of `size` elements would be too large. */
+export function checkList(size: number): void {
+  if (size > MAX_LIST) throw new CelError('limit', `a list would be larger than ${MAX_LIST} elements`);
 }
 
 /** A 64-bit int; throws CelError where `value` is none. */
@@ -21,18 +27,18 @@ export function uint(value: bigint): CelUint {
 
 export function add(a: CelValue, b: CelValue): CelValue {
   if (typeof a === 'string' && typeof b === 'string') {
-    checkSize(a.length + b.length);
+    checkText(a.length + b.length);
     return a + b;
   }
   if (typeof a === 'bigint' && typeof b === 'bigint') return int(a + b);
   if (typeof a === 'number' && typeof b === 'number') return a + b;
   if (a instanceof CelUint && b instanceof CelUint) return uint(a.value + b.value);
   if (isList(a) && isList(b)) {
-    checkSize(a.length + b.length);
+    checkList(a.length + b.length);
     return [...a, ...b];
   }
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
-    checkSize(a.length + b.length);
+    checkText(a.length + b.length);
     return Buffer.concat([a, b]);
   }
   if (a instanceof CelDuration && b instanceof CelDuration) return new CelDuration(a.nanos + b.nanos);

@@ -5,8 +5,8 @@ import { CelMap, CelObject, CelOptional, CelUint, type CelValue, isList } from '
 /** A JSON object as a map, read in place: only what an expression reads of it is converted. */
 export class JsonMap extends CelMap {
   readonly #object: Readonly<Record<string, unknown>>;
-  /** Arrays read before: their elements are converted once. */
-  #lists: Map<string, CelValue> | null = null;
+  /** Arrays and objects read before: an expression that comes back to one finds it converted. */
+  #made: Map<string, CelValue> | null = null;
 
   constructor(object: object) {
     super();
@@ -20,13 +20,13 @@ export class JsonMap extends CelMap {
   get(key: CelValue): CelValue | undefined {
     if (typeof key !== 'string' || !Object.hasOwn(this.#object, key)) return undefined;
     const value = this.#object[key];
-    if (!Array.isArray(value)) return fromJs(value);
-    const known = this.#lists?.get(key);
+    if (typeof value !== 'object' || value === null) return fromJs(value);
+    const known = this.#made?.get(key);
     if (known !== undefined) return known;
-    const list = fromJs(value);
-    this.#lists ??= new Map();
-    this.#lists.set(key, list);
-    return list;
+    const made = fromJs(value);
+    this.#made ??= new Map();
+    this.#made.set(key, made);
+    return made;
   }
 
   keys(): Iterable<string> {

@@ -1,6 +1,7 @@
 import type { Downstream, Exchange } from '../../exchange.ts';
 import type { HeaderList } from '../../headers.ts';
 import { HeaderView } from '../values/headers.ts';
+import type { CelValue } from '../values/value.ts';
 
 /** A body as far as it was held. */
 export interface HeldBody {
@@ -107,11 +108,23 @@ export class GatewayActivation {
   readonly facts: CelFacts;
   readonly connection: Connection | null;
   #requestHeaders: HeaderView | null = null;
+  #made: Map<string, CelValue> | null = null;
 
   constructor(exchange: Exchange | null, facts: CelFacts, connection: Connection | null) {
     this.exchange = exchange;
     this.facts = facts;
     this.connection = connection;
+  }
+
+  /** The value of a variable or field that is worth keeping: `make` makes it when it is first read. */
+  once<V extends CelValue>(name: string, make: () => V): V {
+    this.#made ??= new Map();
+    const known = this.#made.get(name);
+    // What is kept under a name was made for it.
+    if (known !== undefined) return known as V;
+    const made = make();
+    this.#made.set(name, made);
+    return made;
   }
 
   get requestHeaders(): HeaderView | null {

@@ -32,8 +32,9 @@ export function record(
   return { description, read, fields: map };
 }
 
-/** A variable or field that holds whatever it holds. */
+/** A variable that holds whatever it holds. */
 export function open(
+  name: string,
   description: string,
   read: (activation: GatewayActivation) => object | null | undefined,
 ): GatewayDefinition {
@@ -41,7 +42,7 @@ export function open(
     description,
     read: (activation) => {
       const value = read(activation);
-      return value === null || value === undefined ? null : new JsonMap(value);
+      return value === null || value === undefined ? null : activation.once(name, () => new JsonMap(value));
     },
   };
 }

@@ -37,17 +37,21 @@ class ClaimsMap extends CelMap {
 export const jwt: GatewayDefinition = {
   description:
     'The claims of a verified JWT. `jwt.rawToken` is the token, shown as `<redacted>` but to `.unredacted()`.',
-  read: ({ facts: { jwt: token } }) =>
-    token === null || token === undefined ? null : new ClaimsMap(token.claims, 'rawToken', token.rawToken),
+  read: (activation) => {
+    const token = activation.facts.jwt;
+    if (token === null || token === undefined) return null;
+    return activation.once('jwt', () => new ClaimsMap(token.claims, 'rawToken', token.rawToken));
+  },
 };
 
 export const apiKey: GatewayDefinition = {
   description:
     'The metadata of a verified API key. `apiKey.key` is the key, shown as `<redacted>` but to `.unredacted()`.',
-  read: ({ exchange, facts }) =>
-    exchange === null || exchange.apiKey === null
-      ? null
-      : new ClaimsMap(exchange.apiKey.metadata, 'key', facts.apiKeySecret ?? null),
+  read: (activation) => {
+    const key = activation.exchange?.apiKey;
+    if (key === null || key === undefined) return null;
+    return activation.once('apiKey', () => new ClaimsMap(key.metadata, 'key', activation.facts.apiKeySecret ?? null));
+  },
 };
 
 const ofBasic = fieldOf(({ facts }) => facts.basicAuth);

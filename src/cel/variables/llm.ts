@@ -27,7 +27,9 @@ function detail(description: string, name: CountName): GatewayDefinition {
 
 /** Whatever only makes sense to compute when it is read. */
 function computed(description: string, name: 'prompt' | 'completion' | 'toolCalls'): GatewayDefinition {
-  return ofLlm(description, (_, { facts }) => fromJs(facts.llm?.[name]?.()));
+  return ofLlm(description, (_, activation) =>
+    activation.once(`llm.${name}`, () => fromJs(activation.facts.llm?.[name]?.())),
+  );
 }
 
 const COSTS = ['total', 'input', 'output', 'cacheRead', 'cacheWrite', 'reasoning', 'inputAudio', 'outputAudio'];
@@ -124,6 +126,7 @@ export const llm: GatewayDefinition = record(
 );
 
 export const llmRequest: GatewayDefinition = open(
+  'llmRequest',
   'The body of an LLM request before it is processed; while LLM policies run.',
   ({ facts }) => facts.llmRequest,
 );

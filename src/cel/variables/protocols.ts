@@ -9,31 +9,39 @@ const mcpOf = ({ facts }: GatewayActivation) => facts.mcp;
 const ofMcp = fieldOf(mcpOf);
 const ofBackend = fieldOf(({ facts }) => facts.backend);
 
+const PAYLOADS = ['arguments', 'result', 'error'] as const;
+
 /** A tool, prompt, resource or task that a request is about. */
 function item(
   description: string,
   kind: 'tool' | 'prompt' | 'resource' | 'task',
-  more: (
-    field: (description: string, read: (item: McpItem) => unknown) => GatewayDefinition,
-  ) => Readonly<Record<string, GatewayDefinition>> = () => ({}),
+  payloads: Readonly<Partial<Record<'arguments' | 'result' | 'error', string>>> = {},
 ): GatewayDefinition {
   const itemOf = (activation: GatewayActivation) => mcpOf(activation)?.[kind];
   const field = fieldOf(itemOf);
   return record(description, (activation) => itemOf(activation) !== undefined, {
     target: field('The target that has it.', ({ target }) => target),
     name: field('Its name on the target.', ({ name }) => name),
-    ...more((what, read) => field(what, (value) => fromJs(read(value)))),
+    ...Object.fromEntries(
+      PAYLOADS.flatMap((name) => {
+        const what = payloads[name];
+        if (what === undefined) return [];
+        const read = (value: McpItem, activation: GatewayActivation) =>
+          activation.once(`mcp.${kind}.${name}`, () => fromJs(value[name]));
+        return [[name, field(what, read)]];
+      }),
+    ),
   });
 }
 
 export const mcp: GatewayDefinition = record('An MCP request.', (activation) => (mcpOf(activation) ?? null) !== null, {
   methodName: ofMcp('Its method, `tools/call` for one.', ({ methodName }) => text(methodName)),
   sessionId: ofMcp('Its session.', ({ sessionId }) => text(sessionId)),
-  tool: item('The tool it calls.', 'tool', (field) => ({
-    arguments: field('What it is called with; after the request.', (tool) => tool.arguments),
-    result: field('What it gave; after the request.', (tool) => tool.result),
-    error: field('The error it ended in; after the request.', (tool) => tool.error),
-  })),
+  tool: item('The tool it calls.', 'tool', {
+    arguments: 'What it is called with; after the request.',
+    result: 'What it gave; after the request.',
+    error: 'The error it ended in; after the request.',
+  }),
   prompt: item('The prompt it asks for.', 'prompt'),
   resource: item('The resource it reads.', 'resource'),
   task: item('The task it is about.', 'task'),
@@ -50,12 +58,22 @@ export const backend: GatewayDefinition = record(
 );
 
 export const extauthz: GatewayDefinition = open(
+  'extauthz',
   'What an external authorization service said.',
   ({ facts }) => facts.extauthz,
 );
-export const extproc: GatewayDefinition = open('What an external processor said.', ({ facts }) => facts.extproc);
+export const extproc: GatewayDefinition = open(
+  'extproc',
+  'What an external processor said.',
+  ({ facts }) => facts.extproc,
+);
 export const mcpGuardrails: GatewayDefinition = open(
+  'mcpGuardrails',
   'What MCP guardrail services said.',
   ({ facts }) => facts.mcpGuardrails,
 );
-export const metadata: GatewayDefinition = open('What transformations put there.', ({ facts }) => facts.metadata);
+export const metadata: GatewayDefinition = open(
+  'metadata',
+  'What transformations put there.',
+  ({ facts }) => facts.metadata,
+);
