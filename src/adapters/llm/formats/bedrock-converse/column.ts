@@ -95,4 +95,5 @@ export const column: FormatColumn = {
     citationsAnswer: 'citationsContent',
     imageAnswer: 'image',
   },
+  essential: new Set(['guardrailConfig', 'promptVariables']),
 };

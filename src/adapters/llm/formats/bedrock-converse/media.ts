@@ -157,6 +157,9 @@ export function encodeMedia(
   losses: Losses,
 ): JsonObject | null {
   const { format, ...own } = ownFields(part);
+  if (part.kind === 'file' && part.source.type !== 'text' && part.source.mediaType.startsWith('image/')) {
+    return encodeMedia({ kind: 'image', source: part.source }, names, losses);
+  }
   if (part.kind !== 'file') {
     if (part.kind === 'image' && part.detail !== undefined) losses.drop('imageDetail');
     const source = encodeSource(part.kind, part.source, own, losses);

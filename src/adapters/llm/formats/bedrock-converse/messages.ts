@@ -1,5 +1,6 @@
 import type { JsonObject, Message, Part } from '../../../../facts/conversation.ts';
 import type { EncodeContext } from '../codec.ts';
+import { isObject } from '../fields.ts';
 import type { BlockEncoder } from './blocks-encode.ts';
 import { ownExtra, refusal } from './extra.ts';
 
@@ -33,7 +34,11 @@ export function encodeTurns(messages: readonly Message[], { losses }: EncodeCont
     // Bedrock refuses a message without content; there is none where all of it was blank.
     else if (encoded.length > 0) addTurn(turns, { role: roleOf(message), blocks: encoded, own });
   }
-  for (const { role, blocks: content } of turns) if (role === 'user') putResultsFirst(content);
+  for (const { role, blocks: content } of turns) {
+    if (role !== 'user') continue;
+    putResultsFirst(content);
+    nameDocuments(content);
+  }
   // A conversation must have a turn; OpenAI's may be instructions alone.
   if (turns.length === 0 && system.length > 0) turns.push({ role: 'user', blocks: system.splice(0), own: {} });
   trimEnd(turns.at(-1));
@@ -78,6 +83,12 @@ function putResultsFirst(blocks: JsonObject[]): void {
     last.push(block);
   }
   blocks.splice(0, blocks.length, ...results, ...others);
+}
+
+/** A message with documents must have a text, too: their names, where it has none. */
+function nameDocuments(blocks: JsonObject[]): void {
+  const names = blocks.flatMap(({ document }) => (isObject(document) ? [String(document.name)] : []));
+  if (names.length > 0 && !blocks.some(({ text }) => text !== undefined)) blocks.push({ text: names.join(', ') });
 }
 
 /** Claude refuses a last turn of the assistant's that ends with white space. */

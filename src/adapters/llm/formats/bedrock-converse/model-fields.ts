@@ -101,9 +101,11 @@ export function encodeModelFields(
   if (traits.claude === null) return encodeOthers(reasoning ?? {}, sampling, context, traits);
   const { thinking, effort, budget } = planThinking(reasoning, { traits: traits.claude, losses, ...limits });
   const thinks = thinking !== undefined && thinking.type !== 'disabled';
+  // Models that only think as they see fit are not told not to: Bedrock refuses the word, and they don't unless they are told to.
+  const said = thinks || traits.claude.budget ? thinking : undefined;
   const { temperature, top_p, top_k, stop_sequences } = encodeSampling(sampling, traits.claude, thinks, losses);
   return {
-    fields: compact({ thinking, top_k }),
+    fields: compact({ thinking: said, top_k }),
     ...(effort === undefined ? {} : { effort }),
     inferenceConfig: compact({
       maxTokens: longest(sampling.maxTokens, budget, context.defaultMaxTokens, traits.claude.mostTokens),

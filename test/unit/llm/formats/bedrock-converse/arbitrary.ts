@@ -151,10 +151,15 @@ const anyUserParts = fc.oneof(
   fc
     .tuple(fc.array(marked(anyResult), { minLength: 1, maxLength: 2 }), fc.array(anyPlain, { maxLength: 1 }))
     .map(([results, texts]) => [...results, ...texts]),
-  fc.array(fc.oneof(marked(anyPlain), anyGuarded, marked(anyImage), marked(anyDocument), anySearchResult), {
-    minLength: 1,
-    maxLength: 4,
-  }),
+  // With documents there is a text.
+  fc
+    .tuple(
+      fc.array(fc.oneof(marked(anyPlain), anyGuarded, marked(anyImage), marked(anyDocument), anySearchResult), {
+        maxLength: 4,
+      }),
+      anyPlain,
+    )
+    .map(([parts, last]) => [...parts, last]),
 );
 
 const anyAssistantParts = fc

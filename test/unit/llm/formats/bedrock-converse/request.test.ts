@@ -341,6 +341,20 @@ describe('a conversation', () => {
     ]);
   });
 
+  it('keeps instructions among the messages where a client put them, and names documents without a text', () => {
+    const messages = [
+      { role: 'user', content: [{ text: 'a' }] },
+      { role: 'system', content: [{ text: 'b' }] },
+      { role: 'user', content: [{ document: { format: 'txt', name: 'n', source: { text: 't' } } }] },
+    ];
+    const from = codec.decodeRequest({ messages }, { model: MODEL, stream: false });
+    const [, , last] = messages;
+    expect(encoded(codec, from, { model: MODEL }).body.messages).toEqual([
+      ...messages.slice(0, 2),
+      { ...last, content: [...(last?.content ?? []), { text: 'n' }] },
+    ]);
+  });
+
   it('of instructions alone has a turn', () => {
     const { body } = encode({ messages: [{ role: 'system', parts: [{ kind: 'text', text: 's' }] }] });
     expect(body).toMatchObject({ messages: [{ role: 'user', content: [{ text: 's' }] }] });
@@ -416,7 +430,7 @@ describe('media', () => {
     ],
     ['a transcript', { kind: 'audio', source: source('audio/pcm', 'AAAA'), transcript: 'said' }, { text: 'said' }],
   ])('is %s', (_, part, block) => {
-    expect(contentOf([part]).content).toMatchObject([block]);
+    expect(contentOf([part]).content?.[0]).toMatchObject(block as object);
   });
 
   it('has names that Bedrock takes, each once', () => {
@@ -426,7 +440,7 @@ describe('media', () => {
       ...(name === undefined ? {} : { name }),
     });
     const { content } = contentOf([file('a_b: c.pdf'), file('a_b: d.pdf'), file('a_b: c.txt'), file(), file('')]);
-    const names = content?.map((block) => block.document?.name);
+    const names = content?.flatMap((block) => block.document?.name ?? []);
     expect(names).toEqual(['a-b- c', 'a-b- d', 'a-b- c (2)', 'document-4', 'document-5']);
     for (const name of names ?? []) expect(name).toMatch(/^[a-zA-Z0-9 ()[\]-]{1,200}$/);
   });
@@ -643,6 +657,7 @@ describe('thinking', () => {
         maxTokens: 10,
       },
     ],
+    ['switched off by silence', OPUS5, 'anthropic', { reasoning: { mode: 'disabled' } }, {}],
     ['gpt-oss', 'openai.gpt-oss-20b-1:0', 'bedrock', { reasoning: { effort: 'minimal' } }, { reasoning_effort: 'low' }],
     [
       'a model that does not',
