@@ -21,11 +21,11 @@ export interface Observer {
   end(): void;
 }
 
-const ANSWER = new Wanted({ usage: true, model: true });
-const ANSWER_USAGE = ANSWER.slot('usage');
-const ANSWER_MODEL = ANSWER.slot('model');
+const ANSWER = new Wanted({ usage: true, model: true, usageMetadata: true, modelVersion: true });
+const ANSWER_USAGES = [ANSWER.slot('usage'), ANSWER.slot('usageMetadata')];
+const ANSWER_MODELS = [ANSWER.slot('model'), ANSWER.slot('modelVersion')];
 
-/** A JSON answer: `usage` and `model` at the top of it, found without holding the rest. */
+/** A JSON answer: `usage` and `model` (or Google's names of them) at the top of it, found without holding the rest. */
 export class JsonObserver implements Observer {
   readonly #facts: LlmFacts;
   readonly #format: Format;
@@ -56,26 +56,43 @@ export class JsonObserver implements Observer {
 
   #read(): void {
     this.final = this.#scan.complete;
-    const model = jsonString(this.#scan.value(ANSWER_MODEL));
-    if (model !== null) this.#facts.responseModel = model;
-    this.#reported = asReport(jsonValue(this.#scan.value(ANSWER_USAGE)));
+    for (const slot of ANSWER_MODELS) {
+      const model = jsonString(this.#scan.value(slot));
+      if (model !== null) this.#facts.responseModel = model;
+    }
+    for (const slot of ANSWER_USAGES) this.#reported ??= asReport(jsonValue(this.#scan.value(slot)));
   }
 }
 
-/** Where the formats' events have them: chat, responses, messages; Groq's chunks as a last resort. */
+/** Where the formats' events have them: chat, responses, messages, Gemini; Groq's chunks as a last resort. */
 const EVENT = new Wanted({
   usage: true,
   model: true,
   choices: true,
   response: { usage: true, model: true },
   message: { usage: true, model: true },
+  usageMetadata: true,
+  modelVersion: true,
+  candidates: true,
   x_groq: { usage: true },
 });
 const TOP_USAGE = EVENT.slot('usage');
 const CHOICES = EVENT.slot('choices');
-const USAGES = [TOP_USAGE, EVENT.slot('response.usage'), EVENT.slot('message.usage'), EVENT.slot('x_groq.usage')];
+const CANDIDATES = EVENT.slot('candidates');
+const USAGES = [
+  TOP_USAGE,
+  EVENT.slot('response.usage'),
+  EVENT.slot('message.usage'),
+  EVENT.slot('usageMetadata'),
+  EVENT.slot('x_groq.usage'),
+];
 const START_USAGE = EVENT.slot('message.usage');
-const MODELS = [EVENT.slot('model'), EVENT.slot('response.model'), EVENT.slot('message.model')];
+const MODELS = [
+  EVENT.slot('model'),
+  EVENT.slot('response.model'),
+  EVENT.slot('message.model'),
+  EVENT.slot('modelVersion'),
+];
 
 const USAGE_NAME = Buffer.from('"usage"');
 const COLON = 0x3a;
@@ -98,6 +115,7 @@ export class SseObserver implements Observer, SseSink {
   readonly #shape: StreamShape;
   readonly #forwarder: Forwarder | null;
   readonly #splitter = new SseSplitter();
+  readonly #usageName: Buffer;
 
   #reported: ReportedUsage | null = null;
   final = false;
@@ -122,6 +140,7 @@ export class SseObserver implements Observer, SseSink {
     this.#facts = facts;
     this.#format = format;
     this.#shape = shape;
+    this.#usageName = shape.usageName ?? USAGE_NAME;
     this.#forwarder = forwarder;
   }
 
@@ -154,7 +173,7 @@ export class SseObserver implements Observer, SseSink {
       const usageOnly = this.#read(scan);
       if (usageOnly && this.#forwarder !== null) return;
       if (usageOnly) content = false;
-      if (content && undecided) content = this.#shape.hasContent?.(jsonValue(scan.value(CHOICES))) === true;
+      if (content && undecided) content = this.#shape.hasContent?.(jsonValue(choicesOf(scan))) === true;
     }
     if (content) this.#noteContent();
     this.#keep(bytes, start, end);
@@ -201,9 +220,11 @@ export class SseObserver implements Observer, SseSink {
       const report = asReport(jsonValue(scan.value(slot)));
       if (report === null) continue;
       this.#reported = this.#format.mergeUsage(this.#reported, report);
-      const choices = scan.value(CHOICES);
+      const choices = choicesOf(scan);
       const alone = choices !== null && isEmptyArray(choices);
-      this.final = slot !== START_USAGE && (choices === null || alone);
+      const { isFinal } = this.#shape;
+      if (isFinal !== undefined) this.final ||= isFinal(choices);
+      else this.final = slot !== START_USAGE && (choices === null || alone);
       return alone && slot === TOP_USAGE;
     }
     return false;
@@ -216,16 +237,16 @@ export class SseObserver implements Observer, SseSink {
     this.contentEvents++;
   }
 
-  /** True where the event has a member `usage` that isn't null. In text the name's quotes are escaped, so it can't be mistaken. */
+  /** True where the event has a member for usage that isn't null. In text the name's quotes are escaped, so it can't be mistaken. */
   #namesUsage(bytes: Buffer, start: number, end: number): boolean {
     if (this.#usageIn !== bytes) {
       this.#usageIn = bytes;
-      this.#usageAt = bytes.indexOf(USAGE_NAME, start);
+      this.#usageAt = bytes.indexOf(this.#usageName, start);
     }
     while (this.#usageAt >= 0 && this.#usageAt < end) {
-      let i = this.#usageAt + USAGE_NAME.length;
+      let i = this.#usageAt + this.#usageName.length;
       const inside = this.#usageAt >= start;
-      this.#usageAt = bytes.indexOf(USAGE_NAME, i);
+      this.#usageAt = bytes.indexOf(this.#usageName, i);
       while (i < end && (bytes[i] === COLON || (bytes[i] as number) <= 0x20)) i++;
       if (inside && i < end && bytes[i] !== LOWER_N) return true;
     }
@@ -256,6 +277,10 @@ export class SseObserver implements Observer, SseSink {
 
 const LF = 0x0a;
 
-function asReport(value: unknown): ReportedUsage | null {
+function choicesOf(scan: JsonScanner): Buffer | null {
+  return scan.value(CHOICES) ?? scan.value(CANDIDATES);
+}
+
+export function asReport(value: unknown): ReportedUsage | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as ReportedUsage) : null;
 }

@@ -10,6 +10,7 @@ import { type AnswerType, ConvertedPassage } from './convert/passage.ts';
 import type { Format } from './formats/format.ts';
 import { type Forwarder, JsonObserver, type Observer, SseObserver } from './observe.ts';
 import { EventStreamObserver } from './observe-event-stream.ts';
+import { JsonArrayObserver } from './observe-json-array.ts';
 import { estimateTokens } from './usage.ts';
 
 /** How one answer is handled. An attempt that goes to another provider may change it. */
@@ -111,7 +112,10 @@ export class Relay implements ResponseSink, Forwarder, Output {
     const type = contentType(headers);
     if (type === 'other') return;
     if (type === 'json') {
-      this.#observer = new JsonObserver(this.#facts, format);
+      const streamed = format.stream?.jsonArray === true && this.#facts.streaming;
+      this.#observer = streamed
+        ? new JsonArrayObserver(this.#exchange, this.#facts, format)
+        : new JsonObserver(this.#facts, format);
       return;
     }
     if (isEventStream(headers)) {

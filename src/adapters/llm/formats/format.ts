@@ -28,6 +28,12 @@ export interface StreamShape {
    * first content.
    */
   readonly hasContent: ((choices: unknown) => boolean) | null;
+  /** The name of the member that reports usage, in quotes, where it isn't `"usage"`. */
+  readonly usageName?: Buffer;
+  /** Where every event reports usage: does this one, by its choices (their raw JSON), come at the end? */
+  isFinal?(choices: Buffer | null): boolean;
+  /** The stream may come as one JSON array, too. */
+  readonly jsonArray?: boolean;
   /** The event that tells the client of an error in mid-stream. */
   errorEvent(error: GatewayError): string;
 }

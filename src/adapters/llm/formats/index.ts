@@ -2,6 +2,7 @@ import type { RouteType } from '../../../facts/llm.ts';
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/native.ts';
 import { bedrockConverse } from './bedrock-converse/native.ts';
 import type { Format } from './format.ts';
+import { geminiCountTokens, geminiGenerateContent } from './gemini/native.ts';
 import { openaiChat } from './openai-chat/native.ts';
 import { openaiCompletions } from './openai-completions/native.ts';
 import { openaiEmbeddings } from './openai-embeddings/native.ts';
@@ -16,4 +17,6 @@ export const FORMATS: ReadonlyMap<RouteType, Format> = new Map<RouteType, Format
   ['messages', anthropicMessages],
   ['anthropicTokenCount', anthropicCountTokens],
   ['converse', bedrockConverse],
+  ['generateContent', geminiGenerateContent],
+  ['geminiCountTokens', geminiCountTokens],
 ]);

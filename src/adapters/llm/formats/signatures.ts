@@ -6,11 +6,14 @@ import type { Signature } from '../../../facts/conversation.ts';
  */
 const MARK = 'sluice:';
 
-const MARKED = Buffer.from(`"${MARK}`);
+/** Where signatures are bytes, what is marked is base64 of the whole; it begins so, whatever follows. */
+export const MARKED_BASE64 = Buffer.from(MARK).toString('base64').slice(0, 9);
+
+const MARKED = [Buffer.from(`"${MARK}`), Buffer.from(`"${MARKED_BASE64}`)];
 
 /** True where a JSON body may hold a marked signature, which its provider would refuse: such a body can't be forwarded as it is. */
 export function bearsMark(body: Buffer): boolean {
-  return body.includes(MARKED);
+  return MARKED.some((mark) => body.includes(mark));
 }
 
 /** The text a client is given for a signature. */

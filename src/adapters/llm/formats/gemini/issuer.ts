@@ -1,0 +1,2 @@
+/** Whose signatures and files clients of this format bring. */
+export const GEMINI_ISSUER = 'google';
