@@ -25,6 +25,9 @@ const SUFFIXES: readonly (readonly [string, RouteType])[] = [
   [':streamGenerateContent', 'generateContent'],
   [':generateContent', 'generateContent'],
   [':countTokens', 'geminiCountTokens'],
+  ['/count-tokens:rawPredict', 'anthropicTokenCount'],
+  [':rawPredict', 'messages'],
+  [':streamRawPredict', 'messages'],
   ['/v1/responses/compact', 'detect'],
   ['/v1/responses', 'responses'],
   ['/v1/images/generations', 'detect'],
@@ -75,7 +78,8 @@ const MODEL_SEGMENT = /\/model\/([^/]+)\/(?:converse|converse-stream|invoke|invo
 /** The model that a path names (`…/models/{model}:generateContent`, `/model/{model}/converse`), or ''. */
 export function modelInPath(path: string): string {
   const match = MODEL_ACTION.exec(path) ?? MODEL_SEGMENT.exec(path);
-  return match === null ? '' : decode(match[1] as string);
+  const model = match?.[1];
+  return model === undefined || model === COUNTER ? '' : decode(model);
 }
 
 /** The same path for another model, where it names one in a segment of its own. */
@@ -84,6 +88,9 @@ export function withModelInPath(path: string, model: string): string {
   if (named === undefined) return path;
   return path.replace(`/model/${named}/`, () => `/model/${encodeURIComponent(model)}/`);
 }
+
+/** Where Vertex AI counts tokens for Claude, the path's model is none. */
+const COUNTER = 'count-tokens';
 
 const STREAM_ACTION = /(?::streamGenerateContent|:streamRawPredict|\/converse-stream|\/invoke-with-response-stream)$/;
 

@@ -137,15 +137,15 @@ export function forwardJson(
     const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
-    const to: Destination = { route: spoken, converted, model, streaming: facts.streaming };
-    const directed = call ?? target.call(exchange, context, to, true);
-    if (call !== null) target.address(call, context, to, true);
     const includeUsage = !converted && body.streaming && !wantsUsage;
     const bytes = body.encode(inPath === '' ? model : '', policy, includeUsage);
+    const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
+    const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
+    const directed = call ?? target.call(exchange, context, to, true);
+    if (call !== null) target.address(call, context, to, true);
     answer.format = FORMATS.get(spoken) ?? detect;
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
-    const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
     answer.conversion = throughHub ? convertible.convert(bytes, target, to, policy.strict) : null;
     directed.body =
       answer.conversion === null ? target.shapeNative(bytes, to) : convertible.body(answer.conversion, target, to);
@@ -170,7 +170,7 @@ export function forwardAsIs(
   if (spoken !== route) throw new GatewayError('unsupported_conversion');
   facts.provider = target.provider.telemetryName;
   facts.requestModel = facts.clientModel;
-  const to = { route, converted: false, model: facts.requestModel, streaming: facts.streaming };
+  const to = { route, converted: false, throughHub: false, model: facts.requestModel, streaming: facts.streaming };
   const call = target.call(exchange, context, to, Buffer.isBuffer(body));
   call.body = body;
   const onClientAbort = choice.onClientAbortOf(target);

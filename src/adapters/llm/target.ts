@@ -54,6 +54,8 @@ export interface Destination {
   readonly route: RouteType;
   /** It was converted: nothing of the client's own API goes along. */
   readonly converted: boolean;
+  /** Its answer is read and written anew, which a request in the client's own format may need too. */
+  readonly throughHub: boolean;
   readonly model: string;
   readonly streaming: boolean;
 }
@@ -185,7 +187,7 @@ export class ProviderTarget {
     if (to.converted) call.headers = withoutApiFields(call.headers);
     // An answer in an encoding can't be read as it passes.
     if (held) call.headers.push('accept-encoding', 'identity');
-    call.path = this.#path(exchange, to);
+    call.path = this.#path(exchange, to, prepared.ownKey);
     call.cluster = prepared.cluster;
     call.signingScope = this.provider.signingScope ?? null;
   }
@@ -253,18 +255,19 @@ export class ProviderTarget {
     return (call, exchange) => runSteps(steps, 0, call, exchange);
   }
 
-  #path(exchange: Exchange, to: Destination): string {
+  #path(exchange: Exchange, to: Destination, ownKey: boolean): string {
     const { pathOverride, pathPrefix, hostOverride } = this.#provider;
     if (pathOverride !== '') return pathOverride;
-    const { basePath, keepsPathOnHostOverride } = this.provider;
+    const { basePath, keepsPathOnHostOverride, keyParameter } = this.provider;
     const own = isFormatName(to.route) ? this.formats(to.model).get(to.route) : undefined;
-    const path = own?.pathOf?.(to.model, to.streaming) ?? own?.path ?? '';
+    const path = own?.pathOf?.(to.model, to.streaming, to.throughHub) ?? own?.path ?? '';
     // What was converted has a path of its new format, wherever it goes, and none of the client's query.
-    const query = to.converted ? '' : exchange.query;
+    const sent = to.converted ? '' : exchange.query;
+    const query = ownKey && keyParameter !== undefined ? withoutParameter(sent, keyParameter) : sent;
     if (own?.verbatim === true) return withQuery(path, query);
     if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride && !to.converted)
       return withQuery(exchange.path, query);
-    if (path !== '') return withQuery((pathPrefix === '' ? basePath : pathPrefix) + path, query);
+    if (path !== '') return withQuery((pathPrefix === '' ? (own?.basePath ?? basePath) : pathPrefix) + path, query);
     const other = this.provider.otherPath?.(exchange.path);
     if (other !== undefined) return withQuery(pathPrefix + other, query);
     return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), query);
@@ -300,6 +303,14 @@ function withQuery(path: string, query: string): string {
       .map(nameOf),
   );
   return [path, ...query.split('&').filter((pair) => !own.has(nameOf(pair)))].join('&');
+}
+
+function withoutParameter(query: string, name: string): string {
+  if (!query.includes(name)) return query;
+  return query
+    .split('&')
+    .filter((pair) => nameOf(pair) !== name)
+    .join('&');
 }
 
 function nameOf(pair: string): string {

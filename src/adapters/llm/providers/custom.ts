@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AiProvider } from '../../../resources/types.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
+import { GEMINI_BASE, geminiModelPath, googleFormats } from './gemini.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
@@ -78,7 +79,11 @@ export function openCustom(
   };
 }
 
+const GEMINI_PATHS = new Map(googleFormats(geminiModelPath));
+
 function formatPath(type: FormatName, path: string): FormatPath {
   if (path !== '') return { path, verbatim: true };
+  const google = GEMINI_PATHS.get(type);
+  if (google !== undefined) return { ...google, basePath: GEMINI_BASE };
   return { path: (FORMAT_PATHS as Partial<Record<FormatName, string>>)[type] ?? '', verbatim: false };
 }

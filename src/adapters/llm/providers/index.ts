@@ -4,10 +4,11 @@ import { bedrock } from './bedrock.ts';
 import { copilot } from './copilot.ts';
 import { custom } from './custom.ts';
 import { anthropicOrDemo, demo, openAIOrDemo } from './demo.ts';
-import { DESCRIBED_PROVIDERS } from './described.ts';
+import { gemini } from './gemini.ts';
 import { openAI } from './openai.ts';
 import { PRESET_PROVIDERS } from './presets.ts';
 import type { ProviderDefinition } from './provider.ts';
+import { vertex } from './vertex.ts';
 
 /** Every provider there is, one line each. */
 const ALL: readonly ProviderDefinition[] = [
@@ -15,10 +16,11 @@ const ALL: readonly ProviderDefinition[] = [
   anthropic,
   custom,
   ...PRESET_PROVIDERS,
-  ...DESCRIBED_PROVIDERS,
   azure,
   bedrock,
   copilot,
+  gemini,
+  vertex,
   demo,
   openAIOrDemo,
   anthropicOrDemo,

@@ -40,6 +40,8 @@ export interface OpenProvider {
   readonly signingScope?: SigningScope;
   /** Model that every request asks for; '' = the client's. */
   readonly model: string;
+  /** Query parameter in which clients of its API may bring their credential. */
+  readonly keyParameter?: string;
   /** True where a host override without a path prefix leaves the client's path as it is. */
   readonly keepsPathOnHostOverride: boolean;
   /**
@@ -61,8 +63,10 @@ export interface OpenProvider {
 
 export interface FormatPath {
   readonly path: string;
-  /** In place of `path` where it names the model. */
-  pathOf?(model: string, streaming: boolean): string;
+  /** In place of `path` where it names the model. `throughHub`: the gateway reads the answer, not the client. */
+  pathOf?(model: string, streaming: boolean, throughHub: boolean): string;
+  /** In place of the provider's base path. */
+  readonly basePath?: string;
   /** Given by the operator or a preset as a whole: neither base path nor prefix applies. */
   readonly verbatim: boolean;
 }
