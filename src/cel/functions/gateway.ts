@@ -7,9 +7,18 @@ import { CelFlattened, CelSecret } from '../values/special.ts';
 import { CelMap, type CelValue, EntryMap, isList } from '../values/value.ts';
 import { bytesOf, decodeBase64 } from './encoders.ts';
 
+/** What bytes were parsed to: the expressions of a route that read its body parse it once. */
+const PARSED = new WeakMap<Uint8Array, CelValue>();
+
 function json(value: CelValue): CelValue {
-  const text = typeof value === 'string' ? value : bytesOf(value, 'json').toString('utf8');
-  return parseJson(text);
+  if (typeof value === 'string') return parseJson(value);
+  if (!(value instanceof Uint8Array)) throw noOverload('json', value);
+  let parsed = PARSED.get(value);
+  if (parsed === undefined) {
+    parsed = parseJson(bytesOf(value, 'json').toString('utf8'));
+    PARSED.set(value, parsed);
+  }
+  return parsed;
 }
 
 function parseJson(text: string): CelValue {

@@ -23,9 +23,9 @@ export type Expr =
       /** Null for a global call. */
       readonly target: Expr | null;
       readonly args: readonly Expr[];
-      readonly at: number;
-      /** Offset of the target's first token, or of the name. */
+      /** Written with a leading dot. */
       readonly absolute: boolean;
+      readonly at: number;
     }
   | { readonly kind: 'unary'; readonly operator: '!' | '-'; readonly operand: Expr; readonly at: number }
   | {

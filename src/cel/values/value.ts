@@ -83,7 +83,7 @@ export class CelUint extends CelObject {
   }
 }
 
-/** Whether an integer and a double are the same number; exact at any size. */
+/** Whether an integer and a double are the same number; exact at any size, where CEL's order (see `compare`) is not. */
 export function sameNumber(a: bigint, b: number): boolean {
   return !(a < b) && !(a > b) && !Number.isNaN(b);
 }
