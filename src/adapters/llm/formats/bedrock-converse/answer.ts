@@ -93,6 +93,8 @@ export function encodePart(part: Part, { request }: ReplyContext): JsonObject[] 
   switch (part.kind) {
     case 'text': {
       const { text, citations } = part;
+      // Bedrock refuses a blank text when the client brings it back.
+      if (text === '' && citations === undefined) return signatureBlocks(part.signature);
       const block =
         citations === undefined
           ? { text }

@@ -201,10 +201,7 @@ export class ConverseStreamEncoder implements StreamEncoder {
     const { part } = open;
     if (part.kind === 'thinking') this.#sign(open, part, emit);
     if (part.kind === 'tool_call' && part.custom === true) this.#json(open, '"}', emit);
-    // A text that says nothing is a block of the answer all the same.
-    if (part.kind === 'text' && open.block < 0) this.#say(open, { text: '' }, emit);
-    if (open.block < 0) return;
-    send(emit, 'contentBlockStop', { contentBlockIndex: open.block });
+    if (open.block >= 0) send(emit, 'contentBlockStop', { contentBlockIndex: open.block });
     const signature = part.kind === 'text' || part.kind === 'tool_call' ? part.signature : undefined;
     for (const { reasoningContent } of signatureBlocks(signature)) {
       const carrier: OpenPart = { part: { kind: 'text', text: '' }, block: -1 };

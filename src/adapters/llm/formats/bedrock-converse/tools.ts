@@ -77,7 +77,10 @@ export function encodeTools(
   const { parallelToolCalls } = conversation;
   const called = calledTools(conversation);
   let choice = conversation.toolChoice;
-  let offered = conversation.tools.filter((tool) => choice?.allowed?.includes(tool.name) ?? true);
+  const allowed = choice?.allowed;
+  let offered = conversation.tools.filter(
+    ({ kind, name }) => kind === 'provider' || allowed === undefined || allowed.includes(name),
+  );
   if (choice?.mode === 'none' && (called.length === 0 || answerTool !== undefined)) offered = [];
   if (answerTool !== undefined && !isForced(choice)) {
     choice = offered.length > 0 ? { mode: 'required' } : { mode: 'tool', name: answerTool.name };

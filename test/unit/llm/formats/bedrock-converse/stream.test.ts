@@ -450,6 +450,21 @@ describe("a stream for AWS's client", () => {
     ]);
   });
 
+  it('has no block for what says nothing, but for its signature', () => {
+    const signature = { issuer: 'google', data: 'g' };
+    const events = (part: Part) =>
+      encodeStream(codec, [START, { type: 'part', ...at(0), part }, { type: 'part_end', ...at(0) }]).map(
+        ({ event }) => event,
+      );
+    expect(events({ kind: 'text', text: '' })).toEqual(['messageStart']);
+    expect(events({ kind: 'other', format: 'messages', name: 'x', value: {} })).toEqual(['messageStart']);
+    expect(events({ kind: 'text', text: '', signature })).toEqual([
+      'messageStart',
+      'contentBlockDelta',
+      'contentBlockStop',
+    ]);
+  });
+
   it('tells an error as an exception', async () => {
     const fault = (status: number, type = '') => ({
       type: 'error' as const,
