@@ -46,11 +46,12 @@ export function decodePart(part: Fields, reader: PartReader): Part | null {
   const signature = reader.signature(part.string('thoughtSignature') ?? '');
   const thought = part.boolean('thought') === true;
   const text = part.string('text');
-  if (thought && (text !== undefined || (rest === undefined && !hasData(part)))) {
+  // Pictures of a thought are no part of the answer.
+  if (thought && hasData(part)) return otherPart(part.value);
+  if (thought && (text !== undefined || rest === undefined)) {
     const signed = signature === undefined ? {} : thinkingSignature(signature);
     return { kind: 'thinking', text: text ?? '', summary: true, ...signed, ...ownExtra(rest) };
   }
-  if (thought && hasData(part)) return otherPart(part.value);
   const call = part.object('functionCall');
   if (call !== undefined) return reader.call({ ...toolCall(call, reader.ids, rest), ...(signature && { signature }) });
   const result = part.object('functionResponse');
@@ -58,7 +59,6 @@ export function decodePart(part: Fields, reader: PartReader): Part | null {
   const media = mediaPart(part, signature, rest);
   if (media !== null) return media;
   if (text !== undefined || (signature !== undefined && rest === undefined)) {
-    if (text === undefined && signature === undefined) return null;
     return { kind: 'text', text: text ?? '', ...(signature && { signature }), ...ownExtra(rest) };
   }
   return rest === undefined ? null : otherPart(part.value);

@@ -1,5 +1,5 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
-import type { Part } from '../../../../facts/conversation.ts';
+import type { AudioPart, Part, TextPart, ThinkingPart } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import type { AnswerContext, Frame, StreamDecoder } from '../codec.ts';
 import { Fields, isObject } from '../fields.ts';
@@ -61,7 +61,7 @@ class Choice {
     else this.#whole(part, emit);
   }
 
-  #text(part: Extract<Part, { kind: 'text' | 'thinking' }>, emit: Emit): void {
+  #text(part: TextPart | ThinkingPart, emit: Emit): void {
     const { kind, text, signature } = part;
     if (text === '' && signature === undefined) return;
     if (this.#open !== kind || (this.#signed && (text !== '' || signature !== undefined)))
@@ -78,17 +78,17 @@ class Choice {
     this.#signed = true;
   }
 
-  #audio(part: Part, { data, mediaType }: { data: string; mediaType: string }, emit: Emit): void {
+  #audio(part: AudioPart, { data, mediaType }: { data: string; mediaType: string }, emit: Emit): void {
     if (this.#open !== 'audio' || this.#mediaType !== mediaType) {
-      this.#begin({ ...part, source: { type: 'base64', mediaType, data: '' } } as Part, emit);
+      this.#begin({ ...part, source: { type: 'base64', mediaType, data: '' } }, emit);
       this.#mediaType = mediaType;
     }
     emit({ type: 'audio', choice: this.#choice, index: this.#next - 1, data, transcript: '' });
   }
 
-  #begin(part: Extract<Part, { kind: 'text' | 'thinking' | 'audio' }> | Part, emit: Emit): void {
+  #begin(part: TextPart | ThinkingPart | AudioPart, emit: Emit): void {
     this.close(emit);
-    this.#open = part.kind as 'text' | 'thinking' | 'audio';
+    this.#open = part.kind;
     this.#signed = false;
     this.#places = new TextPlaces();
     emit({ type: 'part', choice: this.#choice, index: this.#next++, part });
