@@ -1,11 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EVENT_STREAM_TYPE, EventStreamReader, messageOf } from '../../../src/adapters/llm/convert/event-stream.ts';
+import { encodePart } from '../../../src/adapters/llm/formats/bedrock-converse/answer.ts';
 import type { Frame } from '../../../src/adapters/llm/formats/codec.ts';
 import { modelInPath, routeByPath, withModelInPath } from '../../../src/adapters/llm/paths.ts';
 import { GatewayError } from '../../../src/errors/table.ts';
 import type { AiProvider } from '../../../src/resources/types.ts';
 import { type FakeFlight, type LlmExchange, llmBench, model, provider, serve } from '../../support/llm.ts';
+import { replyContext } from './formats/hub.ts';
 
 const CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
 const KEY = { backendAuth: { key: 'a-key' } };
@@ -385,5 +387,46 @@ describe("a client of AWS's in front of another provider", () => {
     expect(exchange.status).toBe(429);
     expect(exchange.downstream.header('x-amzn-errortype')).toBe('ThrottlingException');
     expect(JSON.parse(exchange.downstream.text)).toEqual({ message: 'Slow down' });
+  });
+});
+
+describe('a conversation that changes its provider', () => {
+  it('brings each the signatures of its own alone, as they were', async () => {
+    const google = { issuer: 'google', data: 'Z29vZ2xl' };
+    const anthropic = { issuer: 'anthropic', data: 'Y2xhdWRl' };
+    const content = [
+      { kind: 'thinking' as const, text: 'a', signature: anthropic },
+      { kind: 'tool_call' as const, id: 'c', name: 'f', arguments: '{}', signature: google },
+    ];
+    const given = content.flatMap((part) => encodePart(part, replyContext()));
+    const messages = [
+      ...MESSAGES,
+      { role: 'assistant', content: given },
+      { role: 'user', content: [{ toolResult: { toolUseId: 'c', content: [{ text: 'r' }] } }] },
+    ];
+    const toolConfig = { tools: [{ toolSpec: { name: 'f', inputSchema: { json: { type: 'object' } } } }] };
+    const llm = bench();
+    await serve(llm, converse('converse', { messages, toolConfig }));
+    expect(llm.flights[0]!.json).toEqual({
+      messages: [
+        ...MESSAGES,
+        {
+          role: 'assistant',
+          content: [
+            { reasoningContent: { reasoningText: { text: 'a', signature: 'Y2xhdWRl' } } },
+            { toolUse: { toolUseId: 'c', name: 'f', input: {} } },
+          ],
+        },
+        messages[2],
+      ],
+      toolConfig,
+    });
+    // The mark alone within bytes is seen as well.
+    const bytes = given.slice(-1);
+    await serve(
+      llm,
+      converse('converse', { messages: [...MESSAGES, { role: 'assistant', content: [{ text: 'x' }, ...bytes] }] }),
+    );
+    expect(llm.flights[1]!.json.messages[1].content).toEqual([{ text: 'x' }]);
   });
 });

@@ -10,6 +10,7 @@ import type {
 import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from '../anthropic-messages/names.ts';
 import { redactedOf, thinkingOf } from '../anthropic-messages/thinking.ts';
 import { compact, type Fields } from '../fields.ts';
+import { MARKED_BASE64 } from '../signatures.ts';
 import { decodeCitation } from './citations.ts';
 import { extraOf, FORMAT, restOf } from './extra.ts';
 import { decodeAudio, decodeDocument, decodeImage, decodeVideo } from './media.ts';
@@ -121,12 +122,9 @@ function decodeReasoning(reasoning: Fields, answeredBy: string): Decoded | null 
   return said === undefined ? null : thinkingOf(said.string('text') ?? '', said.string('signature'), answeredBy);
 }
 
-/** How base64 of a signature's mark begins. */
-const MARKED = Buffer.from('sluice:').toString('base64').slice(0, 9);
-
 /** Redacted thinking is bytes on the wire, so the mark that a client was given with it stands inside of the base64. */
 function unwrapped(base64: string, answeredBy: string): string {
-  const marked = answeredBy === '' && base64.startsWith(MARKED);
+  const marked = answeredBy === '' && base64.startsWith(MARKED_BASE64);
   return marked ? Buffer.from(base64, 'base64').toString('utf8') : base64;
 }
 
