@@ -1,5 +1,8 @@
 import { createServer, request, type Server } from 'node:http';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { LLMock } from '@copilotkit/aimock';
+import { ChatOpenAI } from '@langchain/openai';
+import { generateText, jsonSchema, streamText, type ToolSet, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENTS } from '../support/client-turns.ts';
 import { freePorts, Gateway, ownServers } from '../support/gateway.ts';
@@ -46,6 +49,7 @@ let recorder: Server;
 let lastBody = '';
 let gateway: Gateway;
 let clients: ReturnType<(typeof CLIENTS)[number]>[] = [];
+let baseURL = '';
 
 beforeAll(async () => {
   mock = new LLMock({ port: 0, chunkSize: 7 });
@@ -83,6 +87,7 @@ beforeAll(async () => {
     (ports) => `${ownServers(ports, 1)}llm:\n  port: ${port}\n  models:\n${models.join('')}`,
   );
   clients = CLIENTS.map((open) => open(port));
+  baseURL = `http://127.0.0.1:${port}/v1`;
 });
 
 afterAll(async () => {
@@ -118,5 +123,39 @@ describe.each(CLIENTS.map((_, i) => i))('client %#', (i) => {
       expect(outcome.text).toBe('a pixel');
       expect(lastBody).toContain(PIXEL);
     });
+  });
+});
+
+describe.each(Object.keys(PROVIDERS))('frameworks to a provider of %s', (format) => {
+  const name = `to-${format}`;
+
+  it('the AI SDK: text, a stream, a tool call', async () => {
+    const model = createOpenAICompatible({ name: 'gateway', baseURL, apiKey: 'client', includeUsage: true })(name);
+    const whole = await generateText({ model, prompt: 'please say it', maxRetries: 0 });
+    expect(whole.text).toBe(TEXT);
+    const stream = streamText({ model, prompt: 'please say it', maxRetries: 0 });
+    expect(await stream.text).toBe(TEXT);
+    expect(await stream.usage).toMatchObject({ inputTokens: 11, outputTokens: 7 });
+    // Its types are not made for exact optional properties.
+    const tools: ToolSet = {
+      [WEATHER.name]: tool({
+        description: WEATHER.description,
+        inputSchema: jsonSchema(WEATHER.parameters as object),
+      }) as never,
+    };
+    const called = await generateText({ model, prompt: 'weather?', tools, maxRetries: 0 });
+    expect(called.toolCalls).toMatchObject([{ toolName: 'get_weather', input: { city: 'Köln' } }]);
+  });
+
+  it('LangChain: text, a stream, a tool call', async () => {
+    const model = new ChatOpenAI({ model: name, apiKey: 'client', maxRetries: 0, configuration: { baseURL } });
+    expect((await model.invoke('please say it')).text).toBe(TEXT);
+    let text = '';
+    for await (const chunk of await model.stream('please say it')) text += chunk.text;
+    expect(text).toBe(TEXT);
+    const bound = model.bindTools([{ type: 'function', function: WEATHER }]);
+    expect((await bound.invoke('weather?')).tool_calls).toMatchObject([
+      { name: 'get_weather', args: { city: 'Köln' } },
+    ]);
   });
 });
