@@ -101,6 +101,8 @@ describe('where a request goes', () => {
       '/v1/embeddings',
       'http://own.test:8000/x/embeddings',
     ],
+    ['a preset of our own', provider('vllm'), CHAT, 'http://localhost:8000/v1/chat/completions'],
+    ['one without a base path', provider('perplexity'), CHAT, 'https://api.perplexity.ai:443/chat/completions'],
     ['legacy completions', provider('mistral'), '/v1/completions', 'https://api.mistral.ai:443/v1/completions'],
     [
       'a format a custom provider lacks and none converts to',

@@ -20,7 +20,7 @@ const own = jsonSchema(catalogue);
 /** Where this project takes more than agentgateway, beside fields marked as its own. */
 const EXTENSIONS = [
   // Names of our own providers, which in a list of literals can't carry a mark.
-  /^\$\.llm\.(?:models|providers)\[\]\.provider has the literal (?:demo|openAIOrDemo|anthropicOrDemo) of its own$/,
+  /^\$\.llm\.(?:models|providers)\[\]\.provider has the literal (?:demo|openAIOrDemo|anthropicOrDemo|vllm|sglang|llamacpp|lmstudio|perplexity|nvidia) of its own$/,
   // The API before chat completions.
   /\.ai\.routes\.\* has the literal (?:textCompletions|converse) of its own$/,
   // Limits of `llm` take the conditional form, as they do on routes.

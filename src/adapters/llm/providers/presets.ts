@@ -82,10 +82,41 @@ const PRESETS: Readonly<Record<string, Preset>> = {
   },
 };
 
+/** Those that agentgateway has no names for. Of a server whose versions differ, what all of them take; the rest is converted. */
+const OWN_PRESETS: Readonly<Record<string, Preset>> = {
+  vllm: {
+    title: 'vLLM on this machine',
+    baseUrl: 'http://localhost:8000/v1',
+    formats: { completions: USUAL, embeddings: USUAL, rerank: USUAL },
+  },
+  sglang: {
+    title: 'SGLang on this machine',
+    baseUrl: 'http://localhost:30000/v1',
+    formats: { completions: USUAL, embeddings: USUAL },
+  },
+  llamacpp: {
+    title: "llama.cpp's server on this machine",
+    baseUrl: 'http://localhost:8080/v1',
+    formats: { completions: USUAL, embeddings: USUAL, rerank: USUAL },
+  },
+  lmstudio: {
+    title: 'LM Studio on this machine',
+    baseUrl: 'http://localhost:1234/v1',
+    formats: { completions: USUAL, embeddings: USUAL },
+  },
+  perplexity: { title: 'Perplexity', baseUrl: 'https://api.perplexity.ai', formats: { completions: USUAL } },
+  nvidia: {
+    title: 'NVIDIA NIM',
+    baseUrl: 'https://integrate.api.nvidia.com/v1',
+    formats: { completions: USUAL, embeddings: USUAL },
+  },
+};
+
 /** One definition a preset. */
-export const PRESET_PROVIDERS: readonly ProviderDefinition[] = Object.entries(PRESETS).map(([name, preset]) =>
-  definePreset(name, preset),
-);
+export const PRESET_PROVIDERS: readonly ProviderDefinition[] = [
+  ...Object.entries(PRESETS).map(([name, preset]) => definePreset(name, preset)),
+  ...Object.entries(OWN_PRESETS).map(([name, preset]) => ({ ...definePreset(name, preset), own: true })),
+];
 
 function definePreset(name: string, preset: Preset): ProviderDefinition {
   const url = new URL(preset.baseUrl);
