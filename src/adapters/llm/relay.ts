@@ -118,7 +118,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
         : new JsonObserver(this.#facts, format);
       return;
     }
-    if (isEventStream(headers)) {
+    if (type === 'eventStream') {
       this.#streaming = true;
       this.#facts.streaming = true;
       this.#eventStream = new EventStreamObserver(this.#exchange, this.#facts);
@@ -283,15 +283,11 @@ function contentType(headers: readonly string[]): AnswerType {
     if (name === 'content-encoding' && value !== 'identity') return 'other';
     if (name !== 'content-type') continue;
     const lower = value.toLowerCase();
-    if (lower.startsWith('text/event-stream') || lower.startsWith(EVENT_STREAM_TYPE)) type = 'stream';
+    if (lower.startsWith('text/event-stream')) type = 'sse';
+    else if (lower.startsWith(EVENT_STREAM_TYPE)) type = 'eventStream';
     else if (lower.startsWith('application/json') || lower.includes('+json')) type = 'json';
   }
   return type;
-}
-
-function isEventStream(headers: readonly string[]): boolean {
-  const at = headers.findIndex((name, i) => i % 2 === 0 && name === 'content-type');
-  return at >= 0 && (headers[at + 1] as string).toLowerCase().startsWith(EVENT_STREAM_TYPE);
 }
 
 function withoutLength(headers: string[]): string[] {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
+import { isObject } from './formats/fields.ts';
 import { editMembers, type MemberEdit } from './json-edit.ts';
 import { type Found, JsonScanner } from './json-scan.ts';
 import { jsonString, jsonValue } from './json-value.ts';
@@ -80,7 +81,7 @@ export class RequestBody {
   /** True where the stream must be made to report usage that the client did not ask for. */
   lacksUsageOption(): boolean {
     const options = jsonValue(this.#scan.value(this.#members.streamOptions));
-    return !(isRecord(options) && options.include_usage === true);
+    return !(isObject(options) && options.include_usage === true);
   }
 
   /**
@@ -108,15 +109,11 @@ export class RequestBody {
     const before =
       set < 0 ? jsonValue(this.#scan.value(this.#members.streamOptions)) : JSON.parse(edits[set]?.json ?? '');
     if (set >= 0) edits.splice(set, 1);
-    const options = { ...(isRecord(before) ? before : {}), include_usage: true };
+    const options = { ...(isObject(before) ? before : {}), include_usage: true };
     this.#edit(edits, 'stream_options', JSON.stringify(options));
   }
 }
 
 function isTrue(found: Found | null): boolean {
   return found?.value?.length === 4 && found.value.toString('latin1') === 'true';
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@ import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import { isWireFormat } from './convert/choose.ts';
-import { ConvertibleRequest } from './convert/convertible-request.ts';
+import { ConvertibleRequest, convertedBody } from './convert/convertible-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
 import { detect } from './formats/detect.ts';
@@ -126,7 +126,7 @@ export function forwardJson(
   }
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
-  const convertible = new ConvertibleRequest(incoming, wantsUsage);
+  let convertible: ConvertibleRequest | null = null;
   const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
     const { target } = candidate;
     const policy = choice.policyOf(target);
@@ -146,9 +146,14 @@ export function forwardJson(
     answer.format = FORMATS.get(spoken) ?? detect;
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
-    answer.conversion = throughHub ? convertible.convert(bytes, target, to, policy.strict) : null;
-    directed.body =
-      answer.conversion === null ? target.shapeNative(bytes, to) : convertible.body(answer.conversion, target, to);
+    if (throughHub) {
+      convertible ??= new ConvertibleRequest(incoming, wantsUsage);
+      answer.conversion = convertible.convert(bytes, target, to, policy.strict);
+      directed.body = convertedBody(answer.conversion, target, to);
+    } else {
+      answer.conversion = null;
+      directed.body = target.shapeNative(bytes, to);
+    }
     return directed;
   };
   const call = direct(choice.candidate, null);

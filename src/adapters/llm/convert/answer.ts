@@ -2,7 +2,7 @@ import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts';
 import type { LlmFacts, Usage } from '../../../facts/llm.ts';
-import { type Frame, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
+import { type Frame, type StreamDecoder, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
 import { parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
 import type { Conversion } from './conversion.ts';
@@ -90,6 +90,7 @@ export class ConvertedWhole extends ConvertedAnswer {
 /** A streamed answer: each of the provider's events is converted, and what it becomes written, at once. */
 export class ConvertedStream extends ConvertedAnswer {
   readonly #reader: FrameReader;
+  readonly #decoder: StreamDecoder;
   readonly #encoder: StreamEncoder;
   readonly #writer: FrameWriter;
   readonly #output: Output;
@@ -103,20 +104,17 @@ export class ConvertedStream extends ConvertedAnswer {
 
   constructor(exchange: Exchange, facts: LlmFacts, conversion: Conversion, output: Output) {
     super(exchange, facts, conversion);
-    const decoder = conversion.streamDecoder();
     this.#reader = conversion.frameReader();
+    this.#decoder = conversion.streamDecoder();
     this.#encoder = conversion.streamEncoder();
     this.#writer = conversion.frameWriter;
     this.#output = output;
     this.#onFrame = (frame) => {
-      if (!this.#over) decoder.event(frame, this.#onPart);
+      if (!this.#over) this.#decoder.event(frame, this.#onPart);
     };
     this.#onPart = (part) => this.#part(part);
     this.#onOut = (frame) => this.#out.push(this.#writer.frame(frame));
-    this.#end = () => decoder.end(this.#onPart);
   }
-
-  readonly #end: () => void;
 
   write(chunk: Buffer): void {
     if (this.#over) return;
@@ -130,7 +128,7 @@ export class ConvertedStream extends ConvertedAnswer {
     if (!this.#over) {
       this.#guarded(() => {
         this.#reader.end(this.#onFrame);
-        if (!this.#over) this.#end();
+        if (!this.#over) this.#decoder.end(this.#onPart);
       });
     }
     this.#finish();
@@ -209,10 +207,12 @@ export class ConvertedStream extends ConvertedAnswer {
     if (out.length === 0) return;
     this.#out = [];
     const text = out.every((piece) => typeof piece === 'string');
-    this.#output.forward(
-      text ? Buffer.from(out.join('')) : Buffer.concat(out.map((piece) => Buffer.from(piece as Buffer))),
-    );
+    this.#output.forward(text ? Buffer.from(out.join('')) : Buffer.concat(out.map(bytesOf)));
   }
+}
+
+function bytesOf(piece: string | Buffer): Buffer {
+  return typeof piece === 'string' ? Buffer.from(piece) : piece;
 }
 
 /** A gateway's own error in the words a provider's would have. */

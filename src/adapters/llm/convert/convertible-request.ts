@@ -61,10 +61,10 @@ export class ConvertibleRequest {
       },
     );
   }
+}
 
-  /** The converted body's bytes, as the provider wants them. */
-  body({ request }: Conversion, { provider }: ProviderTarget, to: Destination): Buffer {
-    const shaped = isFormatName(to.route) ? (provider.shapeBody?.(request, to.route, to.model) ?? request) : request;
-    return Buffer.from(JSON.stringify(shaped));
-  }
+/** The converted body's bytes, as the provider wants them. */
+export function convertedBody({ request }: Conversion, { provider }: ProviderTarget, to: Destination): Buffer {
+  const shaped = isFormatName(to.route) ? (provider.shapeBody?.(request, to.route, to.model) ?? request) : request;
+  return Buffer.from(JSON.stringify(shaped));
 }

@@ -12,7 +12,7 @@ const MAX_FAULT_BYTES = 256 * 1024;
 /** Of a fault that is no JSON so much text is passed on. */
 const MAX_FAULT_TEXT = 2000;
 
-export type AnswerType = 'json' | 'stream' | 'other';
+export type AnswerType = 'json' | 'sse' | 'eventStream' | 'other';
 
 /** Fields that describe the provider's bytes, not the client's. */
 const OF_THE_BODY = new Set(['content-type', 'content-length', 'content-encoding', 'etag', 'content-md5', 'digest']);
@@ -58,7 +58,7 @@ export class ConvertedPassage {
     }
     if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
     if (type === 'json') this.#whole = new ConvertedWhole(this.#exchange, this.#facts, this.#conversion);
-    else if (type === 'stream' && this.#conversion.streaming) {
+    else if (type !== 'other' && this.#conversion.streaming) {
       this.#beginStream();
     } else
       throw new GatewayError('upstream_protocol', "The provider's answer is neither JSON nor the stream asked for.");
