@@ -1,3 +1,4 @@
+import type { Expressions } from '../cel/index.ts';
 import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
 import type { EndCause, Exchange } from '../exchange.ts';
@@ -58,6 +59,7 @@ export interface AdapterServices {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly credentials: Credentials;
+  readonly cel: Expressions;
   /** Process-wide budget of held request bodies. */
   readonly bodies: MemoryBudget;
   /** Process-wide budget of streams drained for clients that have gone. */

@@ -2,8 +2,9 @@ export type { References } from './compile/references.ts';
 export type { Environment } from './definitions.ts';
 export { type GatewayEnvironmentOptions, gatewayEnvironment } from './environment.ts';
 export { CelError, type CelErrorCode, CelSyntaxError } from './errors.ts';
+export { Expression, Expressions } from './expressions.ts';
 export { compileCel, type Program } from './program.ts';
-export { fromJs, toJs, toText } from './values/json.ts';
+export { fromJs, type Plain, toJs, toText } from './values/json.ts';
 export { CelFlattened } from './values/special.ts';
 export { CelMap, type CelValue } from './values/value.ts';
 export {

@@ -1,3 +1,4 @@
+import type { Expressions } from '../cel/index.ts';
 import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
 import type { TokenBuckets } from '../state/shared/token-buckets.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -12,6 +13,7 @@ export interface PolicyServices {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly credentials: Credentials;
+  readonly cel: Expressions;
   /** The plain dispatch, without a route's wrappers: for mirrors and auxiliary calls. */
   readonly dispatch: Dispatch;
   /** A cluster for a simple backend reference (`{host}`, `{service}`, `{backend}`), shared per snapshot. */

@@ -25,6 +25,8 @@ export interface Settings {
   /** Streams of gone clients that are drained to their usage at one time in the whole process, and for how long each. */
   drainMaxStreams: number;
   drainTimeoutMs: number;
+  /** CEL functions of the operator's own, in agentgateway's notation. */
+  customFunctions: string;
   /** Adds a Server-Timing header to each response. */
   serverTiming: boolean;
 }

@@ -136,6 +136,11 @@ export class Metrics {
   );
   readonly dnsFailures = this.#counter('dns_failures_total', 'Failed name resolutions.', ['backend']);
 
+  readonly celErrors = this.#counter(
+    'cel_errors_total',
+    'Evaluations of CEL expressions that failed, by the policy whose expression it was.',
+    ['policy'],
+  );
   readonly logLinesDropped = this.#counter(
     'access_log_dropped_total',
     "Access-log lines dropped because the log's reader was too slow.",

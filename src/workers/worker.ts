@@ -3,6 +3,7 @@ import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
 import { httpAdapter } from '../adapters/http/adapter.ts';
 import { llmAdapter } from '../adapters/llm/adapter.ts';
 import { TokenCounter } from '../adapters/llm/tokens/pool.ts';
+import { Expressions, gatewayEnvironment } from '../cel/index.ts';
 import { POLICIES } from '../policies/registry.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { BackendTarget, Resource } from '../resources/types.ts';
@@ -53,12 +54,17 @@ const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index
 const clusters = new Clusters(upstream);
 const dispatch = createDispatch(upstream);
 const credentials = new Credentials({ metrics, log });
+const cel = new Expressions(gatewayEnvironment({ customFunctions: settings.customFunctions }), (policy, error) => {
+  metrics.celErrors.labels({ policy }).inc();
+  log.debug('an expression failed', { policy, error: error.message });
+});
 
 const policyServices: PolicyServices = {
   buckets: TokenBuckets.open(boot.buckets, index),
   metrics,
   log,
   credentials,
+  cel,
   dispatch,
   cluster: (reference) => plan.referenced(reference),
 };
@@ -67,6 +73,7 @@ const adapterServices: AdapterServices = {
   metrics,
   log,
   credentials,
+  cel,
   bodies,
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,

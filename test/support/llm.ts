@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../../src/adapters/adapter.ts';
 import { llmAdapter } from '../../src/adapters/llm/adapter.ts';
+import { Expressions, gatewayEnvironment } from '../../src/cel/index.ts';
 import type { Exchange } from '../../src/exchange.ts';
 import type { LlmFacts } from '../../src/facts/llm.ts';
 import type { AiProvider, BackendTarget, LlmModel, LlmRouter, PolicyMap } from '../../src/resources/types.ts';
@@ -111,6 +112,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     metrics,
     log: SILENT,
     credentials: options.credentials ?? new Credentials({ metrics, log: SILENT }),
+    cel: new Expressions(gatewayEnvironment({ env: {} }), (policy) => metrics.celErrors.labels({ policy }).inc()),
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,

@@ -167,6 +167,7 @@ export function normalizeSettings(
     ),
     drainMaxStreams: drain?.get('maxStreams') ?? 64,
     drainTimeoutMs: reader.read(null, drain?.get('timeout'), path('drain', 'timeout'), 60_000, parseDuration),
+    customFunctions: section?.get('customFunctions') ?? '',
     serverTiming: section?.get('serverTiming') ?? false,
   };
 }

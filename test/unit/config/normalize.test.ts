@@ -52,6 +52,7 @@ describe('settings', () => {
       poolIdleTimeoutMs: 90_000,
       logLevel: 'info',
       logFormat: 'text',
+      customFunctions: '',
       serverTiming: false,
       allowPortSharing: false,
     });
