@@ -1,6 +1,6 @@
 import { errors } from 'undici';
 import { GatewayError } from '../errors/table.ts';
-import type { Flight, ResponseSink, UpstreamCall } from './call.ts';
+import type { AttemptObserver, Flight, ResponseSink, UpstreamCall } from './call.ts';
 import type { AttemptContext } from './dispatch.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ConnectError, toGatewayError } from './failures.ts';
@@ -34,6 +34,8 @@ export class Attempt implements Flight, PoolHandler {
   lane: Lane | null = null;
   #cluster: LiveCluster | null = null;
   #endpoint: Endpoint | null = null;
+  #observer: AttemptObserver | null = null;
+  #observesData = false;
   #options: SendOptions | null = null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
@@ -66,8 +68,10 @@ export class Attempt implements Flight, PoolHandler {
     else {
       // An earlier attempt may have gone to somebody who is shown a signature.
       if (call.sign) call.sign = null;
+      if (call.observer) call.observer = null;
       try {
         const pending = call.prepare(call, call.exchange);
+        this.#observe(call);
         if (pending === undefined) this.#sign();
         else
           pending.then(
@@ -137,6 +141,7 @@ export class Attempt implements Flight, PoolHandler {
   onData(chunk: Buffer): boolean {
     if (this.#done) return false;
     this.#received = true;
+    if (this.#observesData) this.#observer?.data(chunk);
     this.#inData = true;
     parsing++;
     let more = false;
@@ -193,6 +198,11 @@ export class Attempt implements Flight, PoolHandler {
 
   // Steps
 
+  #observe({ observer }: UpstreamCall): void {
+    this.#observer = observer ?? null;
+    observer?.begin();
+  }
+
   #sign(): void {
     const call = this.#call;
     if (!call.sign) this.#choose(true);
@@ -215,7 +225,7 @@ export class Attempt implements Flight, PoolHandler {
     const now = performance.now();
     let endpoint: Endpoint | null | undefined;
     try {
-      endpoint = cluster.pick(tried ?? null, now);
+      endpoint = cluster.pick(tried ?? null, now, this.#call.affinity ?? null);
     } catch (error) {
       this.#fail(new GatewayError('invalid_backend', "The backend's TLS settings can't be used.", { cause: error }));
       return;
@@ -273,6 +283,7 @@ export class Attempt implements Flight, PoolHandler {
     else this.#record('server_error', retryAfterMs(headers));
     const { exchange, auxiliary } = this.#call;
     if (auxiliary !== true) exchange.upstreamHeadMs = now - exchange.startedAt;
+    if (this.#observer !== null) this.#observesData = this.#observer.head(status, headers, elapsed);
     this.#sink.onHead(status, headers);
   }
 
@@ -295,7 +306,7 @@ export class Attempt implements Flight, PoolHandler {
     const tried = call.tried;
     if (tried.length >= MAX_ENDPOINTS) return false;
     const now = performance.now();
-    const next = cluster.pick(tried, now);
+    const next = cluster.pick(tried, now, call.affinity ?? null);
     if (next === null || next === undefined || tried.includes(next.address)) return false;
     this.#context.failed(call, endpoint.address, toGatewayError(error, false));
     endpoint.end();
@@ -365,6 +376,7 @@ export class Attempt implements Flight, PoolHandler {
     this.#done = true;
     this.#clearTimer();
     if (this.#startedAt !== 0) this.#endpoint?.end();
+    this.#observer?.end();
   }
 
   #clearTimer(): void {

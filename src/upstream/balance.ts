@@ -1,3 +1,5 @@
+import { pickByAffinity } from './affinity.ts';
+import type { AffinityKey } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
@@ -6,6 +8,8 @@ import type { Endpoint } from './endpoint.ts';
  *
  * Evicted endpoints and those in `tried` are passed over. Where nothing else is left, an untried evicted one is better than none, and
  * the one whose eviction ends first is taken: a backend whose every endpoint is evicted still gets its requests.
+ *
+ * Calls with an affinity go to the endpoint that their kind belongs to instead, as long as it can serve.
  *
  * @param tried addresses that earlier attempts of the same call used
  * @param now Date.now()
@@ -17,10 +21,19 @@ export function pick(
   tried: readonly string[] | null,
   now: number,
   random: () => number = Math.random,
+  affinity: AffinityKey | null = null,
 ): Endpoint | null {
   const count = endpoints.length;
   if (count === 1) return endpoints[0] as Endpoint;
   if (count === 0) return null;
+  const hash = affinity === null ? 0 : affinity.hash;
+  if (hash !== 0) {
+    const found = pickByAffinity(
+      endpoints.filter((endpoint) => usable(endpoint, tried, now)),
+      hash,
+    );
+    if (found !== null) return found;
+  }
   const i = Math.floor(random() * count);
   let j = Math.floor(random() * (count - 1));
   if (j >= i) j++;

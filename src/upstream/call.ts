@@ -36,8 +36,44 @@ export interface UpstreamCall {
   deadline?: number;
   /** Addresses earlier attempts were sent to: the next is sent elsewhere where it can be. Kept by the dispatch once it is there. */
   tried?: string[];
+  /** Who is told what becomes of an attempt; set by a step of `prepare`, for its own attempt. */
+  observer?: AttemptObserver | null;
+  /** Which of several credentials an attempt is to show, by its place among them; absent: they take turns. */
+  credential?: number;
+  /** Calls of one kind go to one endpoint, as long as it serves; null or 0: no such kind. */
+  affinity?: AffinityKey | null;
+  /** Further attempts that the plain dispatch makes; who retries by other rules leaves it out. */
+  failover?: RetryRules | null;
   /** True for a copy or a side call: the exchange's own facts (attempts, endpoint, times) are left alone. */
   auxiliary?: boolean;
+}
+
+/** Told of one attempt: `begin` once it is prepared, `end` once whatever happened after that. */
+export interface AttemptObserver {
+  begin(): void;
+  /** `headers`: flat, lower-case names. `elapsedMs`: since it was sent. True: the body's beginning is wanted too. */
+  head(status: number, headers: readonly string[], elapsedMs: number): boolean;
+  /** Only where `head` asked for it. */
+  data(chunk: Buffer): void;
+  end(): void;
+}
+
+/** What is alike in requests that should go the same way; computed when first asked for. */
+export interface AffinityKey {
+  /** 32 bits, unsigned; 0 = nothing to go by. */
+  readonly hash: number;
+}
+
+/** When a call is sent again. */
+export interface RetryRules {
+  /** In all, the first included. */
+  readonly attempts: number;
+  /** Delay before the second attempt, ms; it doubles with each further one, with jitter. */
+  readonly backoffMs: number;
+  /** Whether a response is given up for another attempt. */
+  refuses(status: number, headers: readonly string[]): boolean;
+  /** Given where attempts go to somebody else each: whether there is anybody left. Retry-After is not waited for then. */
+  readonly elsewhere?: () => boolean;
 }
 
 /** Where a response goes. After onEnd or onError nothing more is called. */

@@ -3,6 +3,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Attempt } from './attempt.ts';
 import type { Dispatch, UpstreamCall } from './call.ts';
+import { sendWithRetries } from './retried-flight.ts';
 
 /** What every attempt of a worker shares. */
 export class AttemptContext {
@@ -30,7 +31,7 @@ export class AttemptContext {
 }
 
 /**
- * The plain dispatch: one attempt a call. It runs `call.prepare`, picks an endpoint of `call.cluster`, sends, and gives the sink what
+ * The plain dispatch: one attempt a call, or several where the call itself says so (`failover`). It runs `call.prepare`, picks an endpoint of `call.cluster`, sends, and gives the sink what
  * comes back; the sink is never called before the dispatch has returned. Everything is synchronous as long as `prepare` is and the
  * cluster's addresses are known.
  *
@@ -41,9 +42,10 @@ export class AttemptContext {
  */
 export function createDispatch(services: { readonly metrics: Metrics; readonly log: Logger }): Dispatch {
   const context = new AttemptContext(services.metrics, services.log);
-  return (call, sink) => {
+  const once: Dispatch = (call, sink) => {
     const attempt = new Attempt(call, sink, context);
     attempt.start();
     return attempt;
   };
+  return (call, sink) => (call.failover ? sendWithRetries(call, sink, once, call.failover) : once(call, sink));
 }

@@ -1,4 +1,5 @@
 import type { EndpointRow } from '../state/shared/endpoint-table.ts';
+import { hashText } from './affinity.ts';
 import type { Pool } from './pools.ts';
 
 /** One address of a cluster: its connections in this worker, its health and load in all of them. */
@@ -10,13 +11,14 @@ export class Endpoint {
   readonly pool: Pool;
   /** Health and load, shared by all workers. */
   readonly row: EndpointRow;
+  /** For affinity: stays with the address. */
+  readonly id: number;
   /** Requests of this worker under way. */
   active = 0;
-  /** Evictions without a success between, as this worker saw them: the back-off's exponent. */
-  evictions = 0;
 
   constructor(address: string, authority: string, pool: Pool, row: EndpointRow) {
     this.address = address;
+    this.id = hashText(address);
     this.authority = authority;
     this.pool = pool;
     this.row = row;
@@ -30,6 +32,11 @@ export class Endpoint {
   end(): void {
     this.active--;
     this.row.end();
+  }
+
+  /** Requests under way in all workers. */
+  get inFlight(): number {
+    return this.row.inFlight;
   }
 
   /** Lower is better: requests under way times how long they take. An endpoint never measured counts as fast and is tried. */

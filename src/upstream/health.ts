@@ -5,6 +5,8 @@ import type { Endpoint } from './endpoint.ts';
 /** What an attempt came to, as far as an endpoint's health is concerned. */
 export type Outcome = 'ok' | 'server_error' | 'connect_failure' | 'connect_timeout' | 'no_response';
 
+/** Consecutive evictions are doubled in length up to this, ms, or to the configured duration where that is longer. */
+const MAX_EVICTION_MS = 300_000;
 /** Connection failures in a row after which an endpoint that has alternatives is left alone for a while. */
 const CONNECT_FAILURES = 3;
 const BACKOFF_BASE_MS = 1_000;
@@ -27,8 +29,9 @@ interface EvictionRules {
 /**
  * Outlier detection of one cluster. Without a `health` policy only connections that can't be opened count: three in a row (one, if it
  * timed out) evict an endpoint that has alternatives, for 1 s, doubling to 60 s while it goes on, with jitter. With the policy any 5xx
- * or connection failure is unhealthy, and `eviction` says when that evicts and for how long; a criterion that isn't configured does
- * not hold anything back, so that `eviction: {}` evicts on the first.
+ * or connection failure is unhealthy, and `eviction` says when that evicts and for how long, doubling to 5 minutes while no answer
+ * between is healthy; a criterion that isn't configured does not hold anything back, so that `eviction: {}` evicts on the first.
+ * All workers count the same failures and evictions.
  */
 export class Health {
   readonly #rules: EvictionRules | null;
@@ -52,19 +55,17 @@ export class Health {
 
   #recordPassive(endpoint: Endpoint, outcome: Outcome, alternatives: boolean): void {
     if (outcome !== 'connect_failure' && outcome !== 'connect_timeout') {
-      endpoint.evictions = 0;
       endpoint.row.success();
       return;
     }
     const failures = endpoint.row.failure();
     if (!alternatives || (outcome === 'connect_failure' && failures < CONNECT_FAILURES)) return;
-    const backoff = Math.min(BACKOFF_BASE_MS * 2 ** Math.min(endpoint.evictions, 16), BACKOFF_MAX_MS);
+    const backoff = doubled(BACKOFF_BASE_MS, endpoint.row.evictions, BACKOFF_MAX_MS);
     this.#evict(endpoint, backoff * (0.75 + Math.random() / 2));
   }
 
   #recordByRules(endpoint: Endpoint, outcome: Outcome, rules: EvictionRules, retryAfterMs: number): void {
     if (outcome === 'ok') {
-      endpoint.evictions = 0;
       endpoint.row.success();
       return;
     }
@@ -73,7 +74,8 @@ export class Health {
     const byCount = consecutiveFailures > 0 && failures >= consecutiveFailures;
     const byScore = healthThreshold > 0 && endpoint.row.health < healthThreshold;
     if (!byCount && !byScore && (consecutiveFailures > 0 || healthThreshold > 0)) return;
-    this.#evict(endpoint, Math.max(rules.durationMs, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)));
+    const durationMs = doubled(rules.durationMs, endpoint.row.evictions, MAX_EVICTION_MS);
+    this.#evict(endpoint, Math.max(durationMs, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)));
     endpoint.row.restoreHealth(rules.restoreHealth);
   }
 
@@ -81,9 +83,13 @@ export class Health {
     const now = Date.now();
     // Attempts that were under way at the eviction fail too; they must not prolong it.
     if (endpoint.row.evictedUntil > now) return;
-    endpoint.evictions++;
     if (endpoint.row.evict(now + forMs)) this.#onEvicted();
   }
+}
+
+/** `baseMs` doubled once for each of `times`, up to `maxMs` or to itself where that is longer. */
+export function doubled(baseMs: number, times: number, maxMs: number): number {
+  return Math.min(baseMs * 2 ** Math.min(times, 16), Math.max(baseMs, maxMs));
 }
 
 function evictionRules(health: unknown): EvictionRules | null {

@@ -1,5 +1,6 @@
 import { type AddressSource, addressSource, splitAddress } from './addresses.ts';
 import { pick } from './balance.ts';
+import type { AffinityKey } from './call.ts';
 import type { Cluster, ClusterSpec } from './cluster.ts';
 import { Endpoint } from './endpoint.ts';
 import { Health, milliseconds } from './health.ts';
@@ -85,16 +86,19 @@ export class LiveCluster implements Cluster {
    *
    * @param tried addresses to pass over where others are left
    * @param now performance.now()
+   * @param affinity what the call has in common with others that should go to the same endpoint
    * @throws where the TLS material can't be used
    */
-  pick(tried: readonly string[] | null, now: number): Endpoint | null | undefined {
+  pick(tried: readonly string[] | null, now: number, affinity: AffinityKey | null = null): Endpoint | null | undefined {
     this.usedAt = now;
     const source = this.#source ?? this.#open();
     if (!source.ready(now)) return undefined;
     const addresses = source.addresses;
     if (addresses !== this.#addresses) this.#rebuild(addresses);
     const endpoints = this.#endpoints;
-    return endpoints.length === 1 ? (endpoints[0] as Endpoint) : pick(endpoints, tried, Date.now());
+    return endpoints.length === 1
+      ? (endpoints[0] as Endpoint)
+      : pick(endpoints, tried, Date.now(), Math.random, affinity);
   }
 
   settled(): Promise<void> {

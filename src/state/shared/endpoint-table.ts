@@ -3,13 +3,14 @@
  *
  *   KeyedRows, a row's data, words of 4 bytes:
  *   ┌───────────┬────────────┬────────┬──────────┬───────────────┬───────────┬─────────────────┬────────────────────────┐
- *   │ ewma 0 f32│ failures 1 │ load 2 │ illness 3│ evicted? 4 i32│ – 5 … 7   │ until 8 i64     │ in flight 10 i32 × thread│
+ *   │ ewma 0 f32│ failures 1 │ load 2 │ illness 3│ evicted? 4 i32│ evictions │ until 8 i64     │ in flight 10 i32 × thread│
  *   └───────────┴────────────┴────────┴──────────┴───────────────┴───────────┴─────────────────┴────────────────────────┘
  *   ewma       latency in ms as float bits, 0 = no sample; compare-and-swap by any thread
  *   failures   consecutive, i32; atomic add, set to 0 by a success
  *   load       what the endpoint says of itself, float bits; one writer (who scrapes)
  *   illness    1 less the health, float bits: a new row of zeros is healthy; compare-and-swap by any thread
  *   evicted?   1 while `until` has anything to say, so that a pick reads 4 bytes in the common case
+ *   evictions  word 5, i32: without a success between; 6 and 7 are free
  *   until      unix ms; written before `evicted?`
  *   in flight  one cell a thread, written by that thread alone; the endpoint's number is their sum, and the primary can set a
  *              dead thread's cell to 0
@@ -21,6 +22,7 @@ const FAILURES = 1;
 const LOAD = 2;
 const ILLNESS = 3;
 const EVICTED = 4;
+const EVICTIONS = 5;
 const UNTIL = 8;
 const IN_FLIGHT = 10;
 
@@ -180,8 +182,10 @@ export class EndpointRow {
     return toFloat(Atomics.load(this.#cells, this.#row + EWMA));
   }
 
-  /** An answer that counts as healthy. */
+  /** An answer that counts as healthy; one from before an eviction doesn't end the row of evictions. */
   success(): void {
+    const cell = this.#row + EVICTIONS;
+    if (Atomics.load(this.#cells, cell) !== 0 && this.evictedUntil <= Date.now()) Atomics.store(this.#cells, cell, 0);
     if (Atomics.load(this.#cells, this.#row + FAILURES) !== 0) Atomics.store(this.#cells, this.#row + FAILURES, 0);
     if (Atomics.load(this.#cells, this.#row + ILLNESS) !== 0) this.#healthSample(0);
   }
@@ -211,7 +215,14 @@ export class EndpointRow {
     const cell = (this.#row + UNTIL) / 2;
     const before = Atomics.exchange(this.#wide, cell, BigInt(Math.ceil(untilMs)));
     Atomics.store(this.#cells, this.#row + EVICTED, 1);
-    return Number(before) <= Date.now();
+    const first = Number(before) <= Date.now();
+    if (first) Atomics.add(this.#cells, this.#row + EVICTIONS, 1);
+    return first;
+  }
+
+  /** Evictions without a healthy answer between, in all threads. */
+  get evictions(): number {
+    return Atomics.load(this.#cells, this.#row + EVICTIONS);
   }
 
   /** Ends an eviction early. */
