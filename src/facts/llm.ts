@@ -1,3 +1,5 @@
+import type { Rates } from '../resources/prices.ts';
+
 /**
  * What an LLM request is known to be, stated by the LLM adapter as it learns it and read by policies, metrics and the log.
  */
@@ -16,19 +18,36 @@ export interface Usage {
   reasoning: number;
 }
 
+/** What kinds of content a usage was spent on, where the provider says; part of the buckets, not beside them. */
+export interface UsageDetails {
+  readonly inputTextTokens?: number;
+  readonly inputImageTokens?: number;
+  readonly inputAudioTokens?: number;
+  readonly outputTextTokens?: number;
+  readonly outputImageTokens?: number;
+  readonly outputAudioTokens?: number;
+  /** Length of the audio that was worked on, seconds: some models are paid by it, and report no tokens. */
+  readonly audioSeconds?: number;
+}
+
 export interface TokenCount {
   readonly tokens: number;
   /** False: an estimate, or the count of another model's encoding. */
   readonly exact: boolean;
 }
 
-/** What a request cost, USD. */
+/** What a request cost, USD: the parts are disjoint, as usage is. */
 export interface Cost {
   total: number;
-  /** The prompt, what was cached included. */
+  /** Input tokens that were neither read from nor written to a prompt cache. */
   input: number;
-  /** The answer, reasoning included. */
+  cacheRead: number;
+  cacheWrite: number;
+  /** Output tokens other than reasoning. */
   output: number;
+  reasoning: number;
+  /** The prices that counted, USD per million tokens. */
+  rates: Rates;
 }
 
 export function emptyUsage(): Usage {
@@ -50,11 +69,27 @@ export function totalTokens(usage: Usage): number {
 }
 
 /** gen_ai.operation.name values (OpenTelemetry gen_ai semantic conventions), and our own for what they do not name. */
-export type LlmOperation = 'chat' | 'text_completion' | 'embeddings' | 'count_tokens' | 'models' | 'passthrough';
+export type LlmOperation =
+  | 'chat'
+  | 'text_completion'
+  | 'embeddings'
+  | 'count_tokens'
+  | 'image_generation'
+  | 'image_edit'
+  | 'image_variation'
+  | 'speech'
+  | 'transcription'
+  | 'translation'
+  | 'moderation'
+  | 'files'
+  | 'batches'
+  | 'models'
+  | 'passthrough';
 
 /**
  * agentgateway's route types: what a request's path says it is. `models`, `passthrough` and `detect` are ways of handling, the
- * others wire formats. `textCompletions` (the legacy /v1/completions) and `converse` (Bedrock's) are our own.
+ * others wire formats. `textCompletions` (the legacy /v1/completions), `converse`, `invoke` and
+ * `bedrockCountTokens` (Bedrock's) are our own.
  */
 export const ROUTE_TYPES = [
   'completions',
@@ -69,8 +104,14 @@ export const ROUTE_TYPES = [
   'generateContent',
   'geminiCountTokens',
   'rerank',
+  'cohereRerank',
+  'cohereEmbed',
+  'embedContent',
+  'batchEmbedContents',
   'textCompletions',
   'converse',
+  'invoke',
+  'bedrockCountTokens',
 ] as const;
 
 export type RouteType = (typeof ROUTE_TYPES)[number];
@@ -107,6 +148,8 @@ export interface LlmFacts {
   requestBytes: number;
   /** Set once, when the provider's count is known or, at the end, estimated. */
   usage: Usage | null;
+  /** Set with `usage` or without it; absent where the provider doesn't say. */
+  usageDetails?: UsageDetails;
   /** True where `usage` is our estimate and not the provider's count. */
   usageEstimated: boolean;
   /** Set with `usage`; null where the price of the model is unknown, which is not 0. */

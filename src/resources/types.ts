@@ -1,3 +1,5 @@
+import type { PriceFile, StatedPrices } from './prices.ts';
+
 /**
  * The one vocabulary. Every configuration source (YAML, xDS, Kubernetes) is turned into these resources; the primary
  * publishes them, each under its key, and workers compile them. They are plain JSON: what crosses the snapshot log is
@@ -231,6 +233,15 @@ export interface Frontend {
   policies: PolicyMap;
 }
 
+/** What models cost (`config.modelCatalog`). key: `modelPrices` */
+export interface ModelPrices {
+  kind: 'modelPrices';
+  key: string;
+  /** In place of the price file that Sluice comes with; null: that one. */
+  file: PriceFile | null;
+  stated: StatedPrices;
+}
+
 export type Resource =
   | Bind
   | Listener
@@ -241,6 +252,7 @@ export type Resource =
   | RouteGroup
   | Service
   | Workload
-  | Frontend;
+  | Frontend
+  | ModelPrices;
 
 export type ResourceKind = Resource['kind'];

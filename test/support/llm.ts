@@ -6,8 +6,12 @@ import type { Exchange } from '../../src/exchange.ts';
 import type { LlmFacts } from '../../src/facts/llm.ts';
 import type { AiProvider, BackendTarget, LlmModel, LlmRouter, PolicyMap } from '../../src/resources/types.ts';
 import { BUDGET, MemoryBudget } from '../../src/state/shared/memory-budget.ts';
+import { LocalStore } from '../../src/state/stores/local.ts';
+import { MemoryEngine } from '../../src/state/stores/memory-engine.ts';
+import { DEFAULT_LIMITS, type Store } from '../../src/state/stores/store.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { PriceCatalog } from '../../src/telemetry/prices/catalog.ts';
+import { readPrices } from '../../src/telemetry/prices/files.ts';
 import { Recorder } from '../../src/telemetry/record.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../src/upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../../src/upstream/cluster.ts';
@@ -88,6 +92,9 @@ export interface BenchOptions {
   bodyBudget?: number;
   maxBufferBytes?: number;
   drainTimeoutMs?: number;
+  /** Default: one in this thread. */
+  store?: Store;
+  storedResponses?: { ttlMs?: number; maxBytes?: number };
   /** Default: those of the surroundings. */
   credentials?: Credentials;
   /** Runs in place of the plain dispatch, e.g. a retry. */
@@ -116,7 +123,11 @@ export function llmBench(options: BenchOptions): LlmBench {
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
-    prices: new PriceCatalog(),
+    store:
+      options.store ??
+      new LocalStore({ engine: new MemoryEngine({ maxBytes: 1 << 24 }), limits: DEFAULT_LIMITS, log: SILENT }),
+    storedResponses: { ttlMs: 60_000, maxBytes: 1 << 20, ...options.storedResponses },
+    prices: new PriceCatalog(() => readPrices(() => {}, '')),
     countTokens: async (texts) => ({ tokens: texts.length, exact: true }),
     cluster: (spec: ClusterSpec) => {
       const cluster: FakeCluster = clusters.get(spec.key) ?? {

@@ -38,10 +38,6 @@ export interface LlmDetails {
   readonly toolCalls?: () => readonly { readonly id: string; readonly name: string; readonly arguments: unknown }[];
   /** `temperature`, `top_p`, `max_tokens` and the like, by OpenAI's names. */
   readonly params?: object;
-  /** USD; the parts of the cost that `LlmFacts` doesn't hold: `cacheRead`, `reasoning` … */
-  readonly cost?: Readonly<Record<string, number>>;
-  /** USD for a million tokens. */
-  readonly costRates?: Readonly<Record<string, number>>;
 }
 
 /** What an expression can read beyond the exchange: who evaluates it gives what is known at that moment. */

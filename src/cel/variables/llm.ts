@@ -47,12 +47,10 @@ function fieldsOf(
   );
 }
 
-/** Money is a double, 0 too. */
+/** Money is a double, 0 too. Of audio nobody counts the tokens apart: it costs as the rest does, and nothing beside it. */
 function cost(activation: GatewayActivation, name: string): CelValue | undefined {
   const known = factsOf(activation)?.cost;
-  if (known === null || known === undefined) return undefined;
-  if (name === 'total' || name === 'input' || name === 'output') return known[name];
-  return activation.facts.llm?.cost?.[name] ?? null;
+  return known === null || known === undefined ? undefined : ((known as unknown as Record<string, number>)[name] ?? 0);
 }
 
 function timePerToken({
@@ -114,10 +112,10 @@ export const llm: GatewayDefinition = record(
     ),
     costRates: record(
       'The prices that counted, USD for a million tokens.',
-      ({ facts }) => facts.llm?.costRates !== undefined,
+      (activation) => (factsOf(activation)?.cost ?? null) !== null,
       {
-        ...fieldsOf(RATES, ', USD for a million tokens.', ({ facts }, name) => {
-          const rates = facts.llm?.costRates;
+        ...fieldsOf(RATES, ', USD for a million tokens.', (activation, name) => {
+          const rates = factsOf(activation)?.cost?.rates as Readonly<Record<string, number>> | undefined;
           return rates === undefined ? undefined : (rates[name] ?? null);
         }),
       },

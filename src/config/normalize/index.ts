@@ -11,6 +11,7 @@ import { normalizeService, normalizeWorkload, serviceName } from './discovery.ts
 import { normalizeBinds, normalizeGateways, normalizeRouteGroups, normalizeRoutes } from './gateways.ts';
 import { Attachments, Ports, type TlsDefaults } from './listeners.ts';
 import { normalizeLlm } from './llm.ts';
+import { normalizeModelCatalog } from './model-catalog.ts';
 import { Routes } from './routes.ts';
 import { normalizeMcp, normalizeTcpRoutes, normalizeUi } from './sections.ts';
 import { normalizeSettings } from './settings.ts';
@@ -38,7 +39,9 @@ export function normalize(
 ): Normalized {
   const context = new Context(catalogue);
   const root = new Section(config, [], context.opened as unknown as Section[]);
-  const settings = normalizeSettings(context, root.section('config'), env);
+  const process = root.section('config');
+  const settings = normalizeSettings(context, process, env);
+  normalizeModelCatalog(context, process);
   const frontend = context.policies(root.section('frontendPolicies'), 'frontend');
   if (config.config?.tracing != null && config.frontendPolicies?.tracing != null) {
     context.fault(

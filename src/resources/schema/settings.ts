@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { celExpression, celMap, duration, own, secret, size, uint, uint32 } from './common.ts';
+import { modelCatalogSource } from './model-catalog.ts';
 
 /** The `config:` section: settings of the process, read once at start-up. */
 
@@ -41,47 +42,23 @@ function database() {
   });
 }
 
-const money = () => z.string().nullish();
-
-function rates() {
+function redis() {
   return z.strictObject({
-    input: money().describe('Price of input tokens.'),
-    output: money().describe('Price of output tokens.'),
-    cacheRead: money().describe('Price of input tokens read from a prompt cache.'),
-    cacheWrite: money().describe('Price of input tokens written to a prompt cache.'),
-    reasoning: money().describe('Price of reasoning tokens.'),
-    inputAudio: money().describe('Price of audio input tokens.'),
-    outputAudio: money().describe('Price of audio output tokens.'),
+    url: secret(z.string()).describe('`redis://[user:password@]host:port[/database]`; `rediss://` for TLS.'),
+    prefix: z
+      .string()
+      .regex(/^[\w:.-]*$/, 'may have letters, digits and :._- only')
+      .nullish()
+      .describe('Stands before every key, so that others may use the same Redis. Default: `sluice:`.'),
+    timeout: duration().nullish().describe('Until when a call must have been answered. Default: 2s.'),
   });
 }
 
-function modelCatalog() {
-  const model = z.strictObject({
-    rates: rates().optional().describe('Prices of the model.'),
-    tiers: z
-      .array(
-        z.strictObject({
-          contextOver: uint().describe('The tier holds for prompts of more tokens than this.'),
-          rates: rates().describe('Prices of the tier.'),
-        }),
-      )
-      .optional()
-      .describe('Prices for long contexts.'),
-    tags: z.array(z.string()).optional().describe('Free tags of the model.'),
+function storedResponses() {
+  return z.strictObject({
+    ttl: duration().nullish().describe('How long a response is kept. Default: 720h (30 days).'),
+    maxSize: size().nullish().describe('The largest that is kept, with its input. Default: 8Mi.'),
   });
-  const catalog = z.strictObject({
-    providers: z
-      .record(
-        z.string(),
-        z.strictObject({ models: z.record(z.string(), model).optional().describe('Models by name.') }),
-      )
-      .optional()
-      .describe('Providers by telemetry name.'),
-  });
-  return z.union([
-    z.strictObject({ file: z.string().describe('Path of a catalog file.') }),
-    z.strictObject({ inline: z.union([z.string(), catalog]).describe('The catalog itself, as text or as an object.') }),
-  ]);
 }
 
 function logFields() {
@@ -147,8 +124,14 @@ export function configSection() {
     enableIpv6: z.boolean().nullish().describe('Listen on IPv6 wildcard addresses too. Default: true.'),
     dns: dns().nullish().describe('Name resolution.'),
     localXdsPath: z.string().nullish().describe('File that local resources are read from.'),
-    modelCatalog: z.array(modelCatalog()).nullish().describe('Sources of model prices, later ones win.'),
-    database: database().nullish().describe('Database for logs, keys and configuration kept at run time.'),
+    modelCatalog: z.array(modelCatalogSource()).nullish().describe('Sources of model prices, later ones win.'),
+    database: database()
+      .nullish()
+      .describe('SQLite file that state is kept in, so that it outlives the process. Default: in memory.'),
+    redis: own(redis().nullish()).describe('Redis or Valkey that state is kept in, shared by several instances.'),
+    storedResponses: own(storedResponses().nullish()).describe(
+      'Responses (`/v1/responses`) that are kept here for providers that keep none themselves.',
+    ),
     storage: z
       .strictObject({
         mode: z

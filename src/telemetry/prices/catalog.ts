@@ -1,52 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { type Cost, inputTokens, type Usage } from '../../facts/llm.ts';
-import { compileMatch, type Match } from './match.ts';
-
-/** USD per million tokens. What isn't named costs as the plain input or output does. */
-export interface Rates {
-  readonly input?: number;
-  readonly output?: number;
-  readonly cacheRead?: number;
-  readonly cacheWrite?: number;
-  readonly reasoning?: number;
-}
-
-export interface Tiers {
-  readonly rates: Rates;
-  /** Prices of prompts longer than `contextOver` tokens, ascending; a tier holds for all tokens of such a request. */
-  readonly tiers?: readonly { readonly contextOver: number; readonly rates: Rates }[];
-}
-
-/** Prices with the time they hold: from a date on, or daily between two times of day (`00:30:00Z`); the last that holds counts. */
-export interface Period extends Tiers {
-  readonly from?: string;
-  readonly daily?: readonly [string, string];
-}
-
-/** The shape of data/prices.json. */
-export interface PriceFile {
-  readonly source: {
-    readonly package: string;
-    readonly version: string;
-    readonly license: string;
-    readonly date: string;
-  };
-  /** Provider → the one whose prices it has. */
-  readonly aliases: Readonly<Record<string, string>>;
-  readonly providers: Readonly<
-    Record<
-      string,
-      {
-        /** Providers whose models it sells at their prices, where it has none of its own. */
-        readonly fallbacks?: readonly string[];
-        readonly models: readonly { readonly id: string; readonly match: Match; readonly prices: readonly Period[] }[];
-      }
-    >
-  >;
-}
-
-/** Prices an operator states: provider → model → prices. They come before all others. */
-export type StatedPrices = Readonly<Record<string, Readonly<Record<string, Tiers>>>>;
+import type { Period, PriceFile, StatedPrices, Tiers } from '../../resources/prices.ts';
+import { compileMatch } from './match.ts';
 
 /** Models looked up that are remembered; past it all are forgotten. */
 const MAX_REMEMBERED = 4096;
@@ -60,15 +14,22 @@ interface Entry {
 /** What models cost. One a thread; the file is read with the first question. */
 export class PriceCatalog {
   readonly #read: () => PriceFile;
-  readonly #stated: StatedPrices;
+  #stated: StatedPrices = {};
   #file: PriceFile | null = null;
   readonly #entries = new Map<string, readonly Entry[]>();
   readonly #remembered = new Map<string, readonly Period[] | null>();
 
-  /** @param read gives the catalog; Sluice's own by default */
-  constructor(stated: StatedPrices = {}, read: () => PriceFile = readBuiltIn) {
-    this.#stated = stated;
+  /** @param read gives the price file where no other was stated */
+  constructor(read: () => PriceFile) {
     this.#read = read;
+  }
+
+  /** Takes the configuration's prices in place of those it gave before. `file` null: the one that `read` gives. */
+  state(stated: StatedPrices, file: PriceFile | null): void {
+    this.#stated = stated;
+    this.#file = file;
+    this.#entries.clear();
+    this.#remembered.clear();
   }
 
   /** Prices of `model` at a provider (telemetry name), or null where nobody states any: unknown, which is not free. */
@@ -93,14 +54,21 @@ export class PriceCatalog {
     return period === undefined ? null : costAt(period, usage);
   }
 
+  /** What the operator states is completed by what else is known of the model. */
   #look(provider: string, model: string): readonly Period[] | null {
-    const stated = this.#stated[provider]?.[model];
-    if (stated !== undefined) return [stated];
+    const known = this.#lookInFile(provider, model);
+    const ofProvider = own(this.#stated, provider);
+    const stated = ofProvider === undefined ? undefined : own(ofProvider, model);
+    if (stated === undefined) return known;
+    return [{ ...stated, rates: { ...known?.at(-1)?.rates, ...stated.rates } }];
+  }
+
+  #lookInFile(provider: string, model: string): readonly Period[] | null {
     this.#file ??= this.#read();
     const { aliases, providers } = this.#file;
-    const id = aliases[provider] ?? provider;
+    const id = own(aliases, provider) ?? provider;
     const name = model.toLowerCase();
-    for (const seller of [id, ...(providers[id]?.fallbacks ?? [])]) {
+    for (const seller of [id, ...(own(providers, id)?.fallbacks ?? [])]) {
       const entry = this.#entriesOf(this.#file, seller).find(({ matches }) => matches(name));
       if (entry !== undefined) return entry.prices;
     }
@@ -110,7 +78,7 @@ export class PriceCatalog {
   #entriesOf(file: PriceFile, provider: string): readonly Entry[] {
     let entries = this.#entries.get(provider);
     if (entries === undefined) {
-      const models = Object.hasOwn(file.providers, provider) ? (file.providers[provider]?.models ?? []) : [];
+      const models = own(file.providers, provider)?.models ?? [];
       entries = models.map(({ match, prices }) => ({ matches: compileMatch(match), prices }));
       this.#entries.set(provider, entries);
     }
@@ -118,8 +86,8 @@ export class PriceCatalog {
   }
 }
 
-function readBuiltIn(): PriceFile {
-  return JSON.parse(readFileSync(new URL('../../../data/prices.json', import.meta.url), 'utf8')) as PriceFile;
+function own<V>(record: Readonly<Record<string, V>>, name: string): V | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function holds({ from, daily }: Period, at: number): boolean {
@@ -134,13 +102,17 @@ function holds({ from, daily }: Period, at: number): boolean {
 /** null where tokens were used that have no price. */
 function costAt({ rates: base, tiers }: Tiers, usage: Usage): Cost | null {
   const prompt = inputTokens(usage);
-  const rates = tiers?.findLast(({ contextOver }) => prompt > contextOver)?.rates ?? base;
-  const input =
-    charge(usage.input, rates.input) +
-    charge(usage.cachedInput, rates.cacheRead ?? rates.input) +
-    charge(usage.cacheWrite, rates.cacheWrite ?? rates.input);
-  const output = charge(usage.output, rates.output) + charge(usage.reasoning, rates.reasoning ?? rates.output);
-  return Number.isNaN(input + output) ? null : { total: input + output, input, output };
+  const tier = tiers?.findLast(({ contextOver }) => prompt > contextOver);
+  const rates = tier === undefined ? base : { ...base, ...tier.rates };
+  const cost = {
+    input: charge(usage.input, rates.input),
+    cacheRead: charge(usage.cachedInput, rates.cacheRead ?? rates.input),
+    cacheWrite: charge(usage.cacheWrite, rates.cacheWrite ?? rates.input),
+    output: charge(usage.output, rates.output),
+    reasoning: charge(usage.reasoning, rates.reasoning ?? rates.output),
+  };
+  const total = cost.input + cost.cacheRead + cost.cacheWrite + cost.output + cost.reasoning;
+  return Number.isNaN(total) ? null : { total, ...cost, rates };
 }
 
 function charge(tokens: number, rate: number | undefined): number {

@@ -1,16 +1,5 @@
 import { RE2JS } from 're2js';
-
-/** Which names a price is for. */
-export type Match =
-  | { readonly equals: string }
-  | { readonly starts_with: string }
-  | { readonly ends_with: string }
-  | { readonly contains: string }
-  /** RE2 syntax. */
-  | { readonly regex: string }
-  | { readonly not: Match }
-  | { readonly and: readonly Match[] }
-  | { readonly or: readonly Match[] };
+import type { Match } from '../../resources/prices.ts';
 
 /** A test of lower-case names. Throws where an expression isn't RE2's. */
 export function compileMatch(match: Match): (name: string) => boolean {

@@ -195,7 +195,7 @@ describe('protocols', () => {
       requestBytes: 1,
       usage: { input: 10, cachedInput: 5, cacheWrite: 1, output: 20, reasoning: 4 },
       usageEstimated: false,
-      cost: { total: 3, input: 1, output: 2 },
+      cost: { total: 3, input: 0.75, cacheRead: 0.25, cacheWrite: 0, output: 2, reasoning: 0, rates: { input: 1.5 } },
       firstTokenMs: 250,
       lastTokenMs: 1450,
     };
@@ -204,7 +204,7 @@ describe('protocols', () => {
       asked++;
       return [{ role: 'user', content: 'hi' }];
     };
-    const llm = { prompt, params: { temperature: 0.5, max_tokens: 100 }, cost: { cacheRead: 0.25 } };
+    const llm = { prompt, params: { temperature: 0.5, max_tokens: 100 } };
     const see = (source: string) => toJs(evaluate(source, { llm }, exchange));
     expect(
       see(
@@ -216,7 +216,7 @@ describe('protocols', () => {
     ).toEqual(['0.25s', '0.05s', 0.5, null]);
     expect(
       evaluate(
-        'type(llm.cost.total) == double && llm.cost.total == 3.0 && llm.cost.cacheRead == 0.25',
+        'type(llm.cost.total) == double && llm.cost.total == 3.0 && llm.cost.cacheRead == 0.25 && llm.costRates.input == 1.5',
         { llm },
         exchange,
       ),

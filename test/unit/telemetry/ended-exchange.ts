@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type Downstream, type EndCause, Exchange } from '../../../src/exchange.ts';
-import { emptyUsage, type LlmFacts, type Usage } from '../../../src/facts/llm.ts';
+import { type Cost, emptyUsage, type LlmFacts, type Usage } from '../../../src/facts/llm.ts';
 import { HeaderList } from '../../../src/headers.ts';
 
 const downstream: Downstream = {
@@ -88,4 +88,9 @@ function llmFacts(): LlmFacts {
     firstTokenMs: -1,
     lastTokenMs: -1,
   };
+}
+
+/** What a request cost, as far as a test cares. */
+export function costOf(given: Partial<Cost>): Cost {
+  return { total: 0, input: 0, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0, rates: {}, ...given };
 }

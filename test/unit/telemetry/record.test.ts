@@ -3,7 +3,7 @@ import { GatewayError } from '../../../src/errors/table.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { Recorder } from '../../../src/telemetry/record.ts';
 import { serverTiming } from '../../../src/telemetry/server-timing.ts';
-import { endedExchange, usageOf } from './ended-exchange.ts';
+import { costOf, endedExchange, usageOf } from './ended-exchange.ts';
 
 async function samples(family: {
   get(): Promise<{ values: { labels: object; value: number; metricName?: string }[] }>;
@@ -41,7 +41,7 @@ describe('recorder', () => {
     const metrics = new Metrics();
     const recorder = new Recorder(metrics, null);
     const usage = usageOf({ input: 3 });
-    const cost = { total: 0.25, input: 0.2, output: 0.05 };
+    const cost = costOf({ total: 0.25, input: 0.2, output: 0.05 });
     for (const one of [cost, cost, null]) recorder.end(endedExchange({ llm: { usage, cost: one } }));
     recorder.end(endedExchange({ llm: { usage: null } }));
     const [sum, ...more] = await samples(metrics.cost);

@@ -1,14 +1,26 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { calcPrice } from '@pydantic/genai-prices';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { catalog, render } from '../../../../scripts/generate-prices.mjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { renderPackage } from '../../../../scripts/generate-prices.mjs';
 import type { Usage } from '../../../../src/facts/llm.ts';
-import { PriceCatalog, type PriceFile } from '../../../../src/telemetry/prices/catalog.ts';
+import type { PriceFile, StatedPrices } from '../../../../src/resources/prices.ts';
+import { PriceCatalog } from '../../../../src/telemetry/prices/catalog.ts';
+import { readPrices, refreshedPrices, renderPrices } from '../../../../src/telemetry/prices/files.ts';
+import { fromGenai, GENAI_IDS } from '../../../../src/telemetry/prices/genai.ts';
 
 const FILE = new URL('../../../../data/prices.json', import.meta.url);
 const file = JSON.parse(readFileSync(FILE, 'utf8')) as PriceFile;
-const prices = new PriceCatalog();
+const prices = new PriceCatalog(() => file);
+
+function stating(stated: StatedPrices): PriceCatalog {
+  const catalog = new PriceCatalog(() => file);
+  catalog.state(stated, null);
+  return catalog;
+}
+
 const NOON = Date.parse('2026-11-20T12:00:00Z');
 
 const usageOf = (given: Partial<Usage>): Usage => ({
@@ -21,7 +33,7 @@ const usageOf = (given: Partial<Usage>): Usage => ({
 });
 
 it('is what the package says', () => {
-  expect(readFileSync(FILE, 'utf8')).toBe(render(catalog()));
+  expect(readFileSync(FILE, 'utf8')).toBe(renderPackage({ fromGenai, renderPrices }, GENAI_IDS));
 });
 
 describe('the cost of a request', () => {
@@ -46,8 +58,8 @@ describe('the cost of a request', () => {
         const expected = calcPrice(usage, model, { providerId: theirs, timestamp: new Date(NOON) });
         const cost = prices.cost(provider, model, usageOf({ input, cachedInput, output, reasoning }), NOON);
         expect(cost?.total).toBeCloseTo(expected!.total_price, 9);
-        expect(cost?.input).toBeCloseTo(expected!.input_price, 9);
-        expect(cost!.input + cost!.output).toBe(cost!.total);
+        expect(cost!.input + cost!.cacheRead + cost!.cacheWrite).toBeCloseTo(expected!.input_price, 9);
+        expect(cost!.output + cost!.reasoning).toBeCloseTo(expected!.output_price, 9);
       }),
     );
   });
@@ -59,18 +71,21 @@ describe('the cost of a request', () => {
   });
 
   it('is unknown where tokens were used that have no price', () => {
-    const stated = new PriceCatalog({ custom: { m: { rates: { input: 1 } } } });
+    const stated = stating({ custom: { m: { rates: { input: 1 } } } });
     expect(stated.cost('custom', 'm', usageOf({ input: 1_000_000 }), NOON)?.total).toBe(1);
     expect(stated.cost('custom', 'm', usageOf({ input: 1, output: 1 }), NOON)).toBeNull();
   });
 
   it('goes by what the operator states before all else', () => {
-    const stated = new PriceCatalog({ openai: { 'gpt-4o': { rates: { input: 7, output: 8 } } } });
-    expect(stated.cost('openai', 'gpt-4o', usageOf({ input: 1e6, output: 1e6 }), NOON)).toEqual({
+    const stated = stating({ openai: { 'gpt-4o': { rates: { input: 7, output: 8 } } } });
+    expect(stated.cost('openai', 'gpt-4o', usageOf({ input: 1e6, output: 1e6 }), NOON)).toMatchObject({
       total: 15,
       input: 7,
       output: 8,
     });
+    // What is not stated is as the file has it.
+    const cached = prices.cost('openai', 'gpt-4o', usageOf({ cachedInput: 1e6 }), NOON);
+    expect(stated.cost('openai', 'gpt-4o', usageOf({ cachedInput: 1e6 }), NOON)?.total).toBe(cached?.total);
   });
 
   it.each([
@@ -84,7 +99,7 @@ describe('the cost of a request', () => {
       { contextOver: 200, rates: { input: 2 } },
       { contextOver: 500, rates: { input: 3 } },
     ];
-    const stated = new PriceCatalog({ p: { m: { rates: { input: 1 }, tiers } } });
+    const stated = stating({ p: { m: { rates: { input: 1 }, tiers } } });
     expect(stated.cost('p', 'm', usageOf({ input }), NOON)?.total).toBeCloseTo((input * price) / 1e6, 12);
   });
 
@@ -117,11 +132,44 @@ describe('the cost of a request', () => {
         },
       },
     };
-    const cost = new PriceCatalog({}, () => made).cost('p', 'm', usageOf({ input: 1e6 }), Date.parse(time));
+    const cost = new PriceCatalog(() => made).cost('p', 'm', usageOf({ input: 1e6 }), Date.parse(time));
     expect(cost?.total).toBe(price);
   });
 });
 
 it('knows every expression it comes with', () => {
   for (const provider of Object.keys(file.providers)) expect(prices.find(provider, 'no such model')).toBeNull();
+});
+
+describe('the file', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-prices-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'prices.json');
+  const written = (content: string) => {
+    writeFileSync(path, content);
+    const warnings: string[] = [];
+    const { date } = readPrices((message) => warnings.push(message), path).source;
+    return { date, warnings };
+  };
+
+  it('is the refreshed one, where that is not older', () => {
+    const dated = (date: string) => renderPrices({ ...file, source: { ...file.source, date } });
+    expect(written(dated('2999-01-01'))).toEqual({ date: '2999-01-01', warnings: [] });
+    expect(written(dated('2001-01-01'))).toEqual({ date: file.source.date, warnings: [] });
+  });
+
+  it('is the one that came with the package where the other is absent or broken, which is told', () => {
+    expect(written('{"source":').warnings).toHaveLength(1);
+    expect(written('{"source": {}}')).toEqual({ date: file.source.date, warnings: [expect.stringContaining(path)] });
+    rmSync(path);
+    const warnings: string[] = [];
+    expect(readPrices((message) => warnings.push(message), path).source).toEqual(file.source);
+    expect(warnings).toEqual([]);
+  });
+
+  it('is kept where the environment says', () => {
+    expect(refreshedPrices({ SLUICE_PRICES: '/p.json' })).toBe('/p.json');
+    expect(refreshedPrices({ XDG_DATA_HOME: '/data' })).toBe('/data/sluice/prices.json');
+    expect(refreshedPrices({})).toMatch(/\.local\/share\/sluice\/prices\.json$/);
+  });
 });
