@@ -1,4 +1,7 @@
-import type { PriceFile } from '../src/telemetry/prices/catalog.ts';
+import type { renderPrices } from '../src/telemetry/prices/files.ts';
+import type { fromGenai } from '../src/telemetry/prices/genai.ts';
 
-export function catalog(): PriceFile;
-export function render(file: PriceFile): string;
+export function renderPackage(
+  prices: { fromGenai: typeof fromGenai; renderPrices: typeof renderPrices },
+  ids: readonly string[],
+): string;

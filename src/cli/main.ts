@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { check } from './check.ts';
+import { prices } from './prices.ts';
 import { run } from './run.ts';
 import { schema } from './schema.ts';
 import { VERSION } from './version.ts';
@@ -10,6 +11,8 @@ const HELP = `Sluice ${VERSION}: a gateway for LLM, MCP, A2A and HTTP traffic
   sluice [run] -f <file>    serve the configuration
   sluice check -f <file>    say what is wrong with it (exit 1) and what is not active yet
   sluice schema             print the JSON schema of the configuration file
+  sluice prices refresh --from <URL or file> [--to <file>]
+                            take prices of models from a published list
 
   -f, --file <file>         configuration, YAML or JSON
   -c, --config <yaml>       configuration as an argument
@@ -19,7 +22,11 @@ const HELP = `Sluice ${VERSION}: a gateway for LLM, MCP, A2A and HTTP traffic
 `;
 
 /** Commands with arguments of their own; anything else is `run`. */
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number | Promise<number>>> = { check, schema };
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number | Promise<number>>> = {
+  check,
+  prices,
+  schema,
+};
 
 /** Runs the command line; resolves to the exit code, or to null while the gateway serves. */
 async function main(args: readonly string[]): Promise<number | null> {

@@ -1,14 +1,16 @@
-import type { PriceFile, Rates, StatedPrices, Tiers } from '../../resources/prices.ts';
+import type { PriceFile, StatedPrices, Tiers } from '../../resources/prices.ts';
 import type { LocalSettings } from '../../resources/schema/index.ts';
-import { type LocalModelCatalog, modelCatalogSchema, priceFileSchema } from '../../resources/schema/model-catalog.ts';
+import {
+  type LocalModelCatalog,
+  modelCatalogSchema,
+  priceFileSchema,
+  pricesOf,
+} from '../../resources/schema/model-catalog.ts';
 import type { Path } from '../fault.ts';
 import { parseYaml } from '../parse-yaml.ts';
 import type { Section } from '../section.ts';
 import { validate } from '../validate.ts';
 import type { Context } from './context.ts';
-
-type LocalModel = NonNullable<NonNullable<LocalModelCatalog['providers']>[string]['models']>[string];
-type LocalRates = NonNullable<LocalModel['rates']>;
 
 /**
  * `config.modelCatalog`: a resource, as prices change while the gateway runs. Later sources come before earlier ones, model by model and
@@ -69,16 +71,7 @@ function modelsOf(context: Context, { providers = {} }: LocalModelCatalog, path:
       )
         unread.add('prices of audio');
       if (rates === undefined && tiers.length === 0) continue;
-      found.push([
-        provider,
-        name,
-        {
-          rates: numbersOf(rates),
-          ...(tiers.length > 0 && {
-            tiers: tiers.map((tier) => ({ contextOver: tier.contextOver, rates: numbersOf(tier.rates) })),
-          }),
-        },
-      ]);
+      found.push([provider, name, pricesOf(model)]);
     }
   }
   if (unread.size > 0) context.without(path, `${[...unread].join(', ')} of models: accepted, not yet active`);
@@ -88,11 +81,4 @@ function modelsOf(context: Context, { providers = {} }: LocalModelCatalog, path:
 function overlay(below: Tiers | undefined, above: Tiers): Tiers {
   const tiers = above.tiers ?? below?.tiers;
   return { rates: { ...below?.rates, ...above.rates }, ...(tiers !== undefined && { tiers }) };
-}
-
-const NAMES = ['input', 'output', 'cacheRead', 'cacheWrite', 'reasoning'] as const satisfies readonly (keyof Rates)[];
-
-function numbersOf(rates: LocalRates | undefined): Rates {
-  const given = NAMES.filter((name) => rates?.[name] != null);
-  return Object.fromEntries(given.map((name) => [name, Number(rates?.[name])]));
 }

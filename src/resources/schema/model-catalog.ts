@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Match } from '../prices.ts';
+import type { Match, Rates, Tiers } from '../prices.ts';
 import { own, uint } from './common.ts';
 
 /** `config.modelCatalog`: what models cost, in agentgateway's notation or as a price file of Sluice's own. */
@@ -54,6 +54,24 @@ export const modelCatalogSchema = z.strictObject({
 });
 
 export type LocalModelCatalog = z.output<typeof modelCatalogSchema>;
+
+const RATES = ['input', 'output', 'cacheRead', 'cacheWrite', 'reasoning'] as const satisfies readonly (keyof Rates)[];
+
+type LocalRates = z.output<ReturnType<typeof rates>>;
+
+function numbersOf(rates: LocalRates | undefined): Rates {
+  const given = RATES.filter((name) => rates?.[name] != null);
+  return Object.fromEntries(given.map((name) => [name, Number(rates?.[name])]));
+}
+
+/** A catalog's model in the numbers that costs are reckoned with. */
+export function pricesOf({ rates, tiers = [] }: z.output<typeof model>): Tiers {
+  if (tiers.length === 0) return { rates: numbersOf(rates) };
+  return {
+    rates: numbersOf(rates),
+    tiers: tiers.map((tier) => ({ contextOver: tier.contextOver, rates: numbersOf(tier.rates) })),
+  };
+}
 
 const match: z.ZodType<Match> = z.lazy(() =>
   z.union([

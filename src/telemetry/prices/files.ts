@@ -14,12 +14,17 @@ export function refreshedPrices(env: Environment = process.env): string {
   return join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'sluice', 'prices.json');
 }
 
-/** The refreshed price file; the one that Sluice comes with where there is none, it is older, or it can't be read, which `warn` is told. */
+/** The refreshed price file, with the providers it leaves out from the one that Sluice comes with; the latter alone where there is none, it is older, or it can't be read, which `warn` is told. */
 export function readPrices(warn: (message: string) => void, path: string = refreshedPrices()): PriceFile {
   const builtIn = JSON.parse(readFileSync(BUILT_IN, 'utf8')) as PriceFile;
   try {
     const refreshed: PriceFile = priceFileSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return refreshed.source.date < builtIn.source.date ? builtIn : refreshed;
+    if (refreshed.source.date < builtIn.source.date) return builtIn;
+    return {
+      source: refreshed.source,
+      aliases: { ...builtIn.aliases, ...refreshed.aliases },
+      providers: { ...builtIn.providers, ...refreshed.providers },
+    };
   } catch (error) {
     const absent = error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
     if (!absent) warn(`the prices in ${path} can't be read, those of the package hold; sluice prices refresh mends it`);
