@@ -3,8 +3,10 @@ import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
 import type { EndCause, Exchange } from '../exchange.ts';
 import type { TokenCount } from '../facts/llm.ts';
+import type { Settings } from '../resources/settings.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
+import type { Store } from '../state/stores/store.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { PriceCatalog } from '../telemetry/prices/catalog.ts';
@@ -65,6 +67,10 @@ export interface AdapterServices {
   /** Process-wide budget of streams drained for clients that have gone. */
   readonly drains: MemoryBudget;
   readonly drainTimeoutMs: number;
+  /** What outlives a request or a worker. */
+  readonly store: Store;
+  /** How long a response that is kept here is, and the largest. */
+  readonly storedResponses: Settings['storedResponses'];
   readonly prices: PriceCatalog;
   /** Tokens of `texts` for a model, counted off the event loop. Never rejects. */
   countTokens(texts: readonly string[], model: string): Promise<TokenCount>;

@@ -28,6 +28,7 @@ export async function run(from: { file: string } | { inline: string }): Promise<
       loaded,
       version: VERSION,
       workerEntry: new URL('../workers/worker.js', import.meta.url),
+      storeEntry: new URL('../state/stores/thread-main.js', import.meta.url),
       stdout: process.stdout,
       stderr: process.stderr,
       exit: () => process.exit(0),

@@ -4,16 +4,18 @@ import { getHeapStatistics } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Loaded } from '../config/source-file.ts';
 import type { Catalogue } from '../resources/catalogue.ts';
-import { redactResource } from '../resources/redact.ts';
+import { redact, redactResource } from '../resources/redact.ts';
 import type { Settings, SocketAddress } from '../resources/settings.ts';
 import { MailboxHub } from '../state/mailbox-hub.ts';
 import type { FromWorker } from '../state/messages.ts';
+import { storeLimits } from '../state/stores/configured.ts';
 import { formatRecord, LevelLogger, type LogLevel } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { MetricTotals } from '../telemetry/totals.ts';
 import { adminHandler } from './admin/server.ts';
 import { Configuration } from './configuration.ts';
 import { Drain } from './drain.ts';
+import { EmbeddedStore } from './embedded-store.ts';
 import { ListenError, type LocalHandler, type LocalServer, serveLocal } from './local-server.ts';
 import { type LogSink, LogWriter } from './log-writer.ts';
 import { Publisher } from './publisher.ts';
@@ -31,6 +33,8 @@ export interface PrimaryOptions {
   readonly version: string;
   /** The worker's entry file. */
   readonly workerEntry: URL;
+  /** The store thread's. */
+  readonly storeEntry: URL;
   /** Takes access-log lines, and the operational log. */
   readonly stdout: LogSink;
   readonly stderr: LogSink;
@@ -68,6 +72,7 @@ export class Primary {
   readonly #publisher: Publisher;
   readonly #supervisor: Supervisor;
   readonly #mailboxes = new MailboxHub();
+  readonly #store: EmbeddedStore | null;
   readonly #drain: Drain;
   readonly #servers: LocalServer[] = [];
   #started = false;
@@ -95,6 +100,16 @@ export class Primary {
       metrics: this.#metrics,
       log: this.log,
     });
+    this.#store =
+      this.#settings.store.kind === 'redis'
+        ? null
+        : new EmbeddedStore({
+            entry: options.storeEntry,
+            path: this.#settings.store.path,
+            limits: storeLimits(this.#settings),
+            metrics: this.#metrics,
+            log: this.log,
+          });
     const instance = randomUUID();
     const workers = this.#settings.workerThreads;
     this.#supervisor = new Supervisor({
@@ -112,6 +127,7 @@ export class Primary {
         endpoints: this.#memory.endpoints,
         memory: this.#memory.memory,
         lines: this.#memory.lines(index).buffer,
+        store: this.#store?.connect() ?? null,
       }),
       live: (index) => this.#live(index),
     });
@@ -146,6 +162,7 @@ export class Primary {
       collectDefaultMetrics({ register: this.#processRegistry });
       this.#metrics.buildInfo.set({ tag: this.#options.version, node: process.version }, 1);
       this.#configuration.publishFirst();
+      this.#store?.start();
       await this.#supervisor.start();
     } catch (error) {
       await this.#supervisor.drain(0, LEAVE_GRACE_MS);
@@ -272,7 +289,7 @@ export class Primary {
         version: this.#options.version,
         source: this.#options.source.name,
         snapshot: { version: this.#publisher.version, bytes: this.#publisher.bytes },
-        config: this.#settings,
+        config: redact(this.#settings),
         notices: this.#configuration.loaded.notices,
         resources: this.#configuration.loaded.resources.map((resource) =>
           redactResource(resource, this.#options.catalogue),
@@ -312,6 +329,7 @@ export class Primary {
   async #finish(): Promise<void> {
     for (const server of this.#servers) server.close();
     this.#mailboxes.close();
+    await this.#store?.close();
     // Those of workers that have not left in time, too.
     for (let index = 0; index < this.#settings.workerThreads; index++) this.#drainLines(index);
     await Promise.all([this.#accessLog.flush(LOG_FLUSH_MS), this.#operationalLog.flush(LOG_FLUSH_MS)]);

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { type TransferListItem, Worker } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
+import { handlePorts } from '../state/stores/protocol.ts';
 import { errorText, type Logger } from '../telemetry/log.ts';
 
 const FIRST_BACKOFF_MS = 100;
@@ -176,9 +177,11 @@ export class Supervisor {
     slot.timer = null;
     slot.startedAt = performance.now();
     slot.state = 'starting';
+    const boot = this.#options.boot(slot.index);
     const worker = new Worker(this.#options.entry, {
       name: `worker-${slot.index}`,
-      workerData: this.#options.boot(slot.index),
+      workerData: boot,
+      transferList: boot.store === null ? [] : handlePorts(boot.store),
       // Past it the thread ends with ERR_WORKER_OUT_OF_MEMORY, and the process goes on.
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMiB, maxYoungGenerationSizeMb: YOUNG_MIB },
       stdout: true,

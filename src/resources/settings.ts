@@ -25,6 +25,12 @@ export interface Settings {
   /** Streams of gone clients that are drained to their usage at one time in the whole process, and for how long each. */
   drainMaxStreams: number;
   drainTimeoutMs: number;
+  /** Where state is kept that outlives a request; `path` null = in memory, for the life of the process. */
+  store:
+    | { kind: 'embedded'; path: string | null; timeoutMs: number }
+    | { kind: 'redis'; url: string; prefix: string; timeoutMs: number };
+  /** Responses that the gateway keeps for providers that keep none: how long, and the largest. */
+  storedResponses: { ttlMs: number; maxBytes: number };
   /** CEL functions of the operator's own, in agentgateway's notation. */
   customFunctions: string;
   /** Adds a Server-Timing header to each response. */

@@ -5,6 +5,7 @@
 import type { Settings } from '../resources/settings.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import type { PushedMetrics } from '../telemetry/metrics-push.ts';
+import type { StoreHandle } from './stores/protocol.ts';
 
 /** Handed to a worker when it starts (workerData). */
 export interface WorkerBoot {
@@ -21,6 +22,8 @@ export interface WorkerBoot {
   readonly memory: SharedArrayBuffer;
   /** The ring of this worker's access-log lines. */
   readonly lines: SharedArrayBuffer;
+  /** To the store thread, its ports transferred; null where the settings say Redis. */
+  readonly store: StoreHandle | null;
 }
 
 export type ToWorker =

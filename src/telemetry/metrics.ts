@@ -136,6 +136,20 @@ export class Metrics {
   );
   readonly dnsFailures = this.#counter('dns_failures_total', 'Failed name resolutions.', ['backend']);
 
+  readonly storeCalls = this.#counter(
+    'store_calls_total',
+    'Calls of the store (memory, SQLite, Redis), by outcome: ok, else unavailable, timeout, too_large, conflict, invalid.',
+    ['call', 'outcome'],
+  );
+  readonly storeEntries = this.#gauge('store_entries', 'Values and streams in the embedded store.', []);
+  readonly storeBytes = this.#gauge('store_bytes', 'Bytes in the embedded store.', []);
+  readonly storeEvicted = this.#counter(
+    'store_evicted_total',
+    'What left the embedded store before its time because room was needed.',
+    [],
+  );
+  readonly storeRestarts = this.#counter('store_restarts_total', 'Store threads that died and were replaced.', []);
+
   readonly celErrors = this.#counter(
     'cel_errors_total',
     'Evaluations of CEL expressions that failed, by the policy whose expression it was.',

@@ -14,11 +14,14 @@ import { LineRingWriter } from '../state/shared/line-ring.ts';
 import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
 import { SnapshotReader } from '../state/shared/snapshot-log.ts';
 import { TokenBuckets } from '../state/shared/token-buckets.ts';
+import { openConfiguredStore } from '../state/stores/configured.ts';
+import { CountedStore } from '../state/stores/counted.ts';
 import { AccessLog } from '../telemetry/access-log.ts';
 import { LevelLogger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { MetricsPush } from '../telemetry/metrics-push.ts';
 import { PriceCatalog } from '../telemetry/prices/catalog.ts';
+import { readPrices } from '../telemetry/prices/files.ts';
 import { Recorder } from '../telemetry/record.ts';
 import { Clusters } from '../upstream/clusters.ts';
 import { Credentials } from '../upstream/credentials/credentials.ts';
@@ -68,7 +71,9 @@ const policyServices: PolicyServices = {
   dispatch,
   cluster: (reference) => plan.referenced(reference),
 };
+const prices = new PriceCatalog(() => readPrices((message) => log.warn(message)));
 const tokens = new TokenCounter(new URL('../adapters/llm/tokens/task.js', import.meta.url));
+const store = new CountedStore(await openConfiguredStore(settings, boot.store, log), metrics);
 const adapterServices: AdapterServices = {
   metrics,
   log,
@@ -77,7 +82,9 @@ const adapterServices: AdapterServices = {
   bodies,
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,
-  prices: new PriceCatalog(),
+  store,
+  storedResponses: settings.storedResponses,
+  prices,
   countTokens: (texts, model) => tokens.count(texts, model),
   cluster: (spec) => clusters.get(spec),
   hooks: (policies, scope) => plan.hooks(policies, scope),
@@ -127,12 +134,20 @@ async function apply(): Promise<void> {
     }));
     plan.apply(changes);
     clusters.apply(changes);
+    for (const { key, resource } of changes) if (key === MODEL_PRICES) statePrices(resource);
   }
   const errors = await binds.reconcile();
   guardNative();
   metrics.snapshotVersion.labels({ worker: String(index) }).set(reader.version);
   started = true;
   send({ type: 'applied', version: reader.version, ports: binds.ports, errors });
+}
+
+const MODEL_PRICES = 'modelPrices';
+
+function statePrices(resource: Resource | null): void {
+  const { stated, file } = resource?.kind === 'modelPrices' ? resource : { stated: {}, file: null };
+  prices.state(stated, file);
 }
 
 /** A first snapshot has been applied. */
@@ -162,6 +177,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await Promise.race([allEnded(), sleep(CUT_OFF_MS)]);
   // Hands over what was counted and logged; the thread ends by itself once its loop is empty.
   await accessLog.close(LAST_LINES_MS);
+  void store.close();
   push.stop();
   send({ type: 'drained' });
   mailbox?.close();

@@ -56,6 +56,7 @@ binds:
           loaded,
           version: '0',
           workerEntry: new URL('./workers/dying.mjs', import.meta.url),
+          storeEntry: new URL('../../dist/state/stores/thread-main.js', import.meta.url),
           stdout: sink((text) => {
             sinks.stdout += text;
           }),

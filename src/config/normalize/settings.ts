@@ -6,6 +6,7 @@ import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Environment } from '../substitute.ts';
 import type { Context } from './context.ts';
+import { normalizeStores } from './stores.ts';
 
 const MiB = 1024 * 1024;
 
@@ -168,6 +169,7 @@ export function normalizeSettings(
     drainMaxStreams: drain?.get('maxStreams') ?? 64,
     drainTimeoutMs: reader.read(null, drain?.get('timeout'), path('drain', 'timeout'), 60_000, parseDuration),
     customFunctions: section?.get('customFunctions') ?? '',
+    ...normalizeStores(context, section),
     serverTiming: section?.get('serverTiming') ?? false,
   };
 }

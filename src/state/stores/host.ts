@@ -61,7 +61,10 @@ export class StoreHost {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
   }
 
-  /** Resolves once the store is open, to what holds it; rejects with a StoreError where it can't be opened. */
+  /**
+   * Resolves once the store is open, to what holds it; rejects with a StoreError where it can't be opened, and tries again until it
+   * can be or is closed.
+   */
   start(): Promise<EngineName> {
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject };
@@ -159,7 +162,6 @@ export class StoreHost {
     this.#worker = null;
     this.#engine = null;
     if (this.#started !== null) {
-      this.#closed = true;
       this.#started.reject(new StoreError('unavailable', reason));
       this.#started = null;
     }

@@ -48,6 +48,8 @@ describe('settings', () => {
       bodyBufferBudget: 256 * 1024 ** 2,
       drainMaxStreams: 64,
       drainTimeoutMs: 60_000,
+      store: { kind: 'embedded', path: null, timeoutMs: 2000 },
+      storedResponses: { ttlMs: 30 * 24 * 3600 * 1000, maxBytes: 8 * 1024 * 1024 },
       connectTimeoutMs: 10_000,
       poolIdleTimeoutMs: 90_000,
       logLevel: 'info',

@@ -35,7 +35,7 @@ function supervise(workers: number, scripts: (index: number, life: number) => st
     boot: (index) => {
       const life = (lives.get(index) ?? 0) + 1;
       lives.set(index, life);
-      return { index, script: scripts(index, life), lines: rings[index] } as unknown as WorkerBoot;
+      return { index, script: scripts(index, life), lines: rings[index], store: null } as unknown as WorkerBoot;
     },
     live: (index) => {
       const life = totals.life();
