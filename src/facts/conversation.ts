@@ -9,11 +9,14 @@
 /** A wire format that conversations can be decoded from and encoded to. */
 export type WireFormat = 'completions' | 'messages' | 'responses' | 'generateContent' | 'converse';
 
+/** A format that clients may speak: the hub's, and those that conversations are only decoded from. */
+export type ClientFormat = WireFormat | 'textCompletions' | 'invoke';
+
 export type JsonObject = { [name: string]: unknown };
 
 /** Fields that only `format` knows, under their own names. */
 export interface Extra {
-  readonly format: WireFormat;
+  readonly format: ClientFormat;
   readonly fields: JsonObject;
 }
 

@@ -29,19 +29,22 @@ const ANSWER_MODELS = [ANSWER.slot('model'), ANSWER.slot('modelVersion')];
 export class JsonObserver implements Observer {
   readonly #facts: LlmFacts;
   readonly #format: Format;
+  readonly #usageOfHead: Usage | null;
   readonly #scan = new JsonScanner(ANSWER);
   #reported: ReportedUsage | null = null;
   final = false;
   readonly contentEvents = 0;
   contentBytes = 0;
 
-  constructor(facts: LlmFacts, format: Format) {
+  /** `headers`: of the answer. */
+  constructor(facts: LlmFacts, format: Format, headers: readonly string[]) {
     this.#facts = facts;
     this.#format = format;
+    this.#usageOfHead = format.usageOfHeaders?.(headers) ?? null;
   }
 
   usage(): Usage | null {
-    return this.#reported === null ? null : this.#format.toUsage(this.#reported);
+    return this.#reported === null ? this.#usageOfHead : this.#format.toUsage(this.#reported);
   }
 
   write(chunk: Buffer): void {

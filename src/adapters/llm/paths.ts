@@ -47,9 +47,8 @@ export function routeByPath(path: string): RouteType | null {
   if (exact !== undefined) return exact;
   for (const [suffix, route] of SUFFIXES) if (path.endsWith(suffix)) return route;
   if (path.startsWith('/v1/models/') || path.startsWith('/models/')) return 'models';
-  // A model's own API, of which no more is known than that.
-  if (MODEL_SEGMENT.test(path)) return path.includes('/converse', path.lastIndexOf('/')) ? 'converse' : 'detect';
-  return null;
+  const action = MODEL_SEGMENT.exec(path)?.[2];
+  return action === undefined ? null : (MODEL_ACTIONS.get(action) ?? null);
 }
 
 /** Suffixes that an `ai` policy gives in place of the default ones; `*` is any other path. */
@@ -73,7 +72,16 @@ export class ConfiguredRoutes {
 
 const MODEL_ACTION =
   /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/;
-const MODEL_SEGMENT = /\/model\/([^/]+)\/(?:converse|converse-stream|invoke|invoke-with-response-stream)$/;
+const MODEL_SEGMENT = /\/model\/([^/]+)\/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$/;
+
+/** What Bedrock does with a model. */
+const MODEL_ACTIONS: ReadonlyMap<string, RouteType> = new Map([
+  ['converse', 'converse'],
+  ['converse-stream', 'converse'],
+  ['invoke', 'invoke'],
+  ['invoke-with-response-stream', 'invoke'],
+  ['count-tokens', 'bedrockCountTokens'],
+]);
 
 /** The model that a path names (`…/models/{model}:generateContent`, `/model/{model}/converse`), or ''. */
 export function modelInPath(path: string): string {

@@ -115,7 +115,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
       const streamed = format.stream?.jsonArray === true && this.#facts.streaming;
       this.#observer = streamed
         ? new JsonArrayObserver(this.#exchange, this.#facts, format)
-        : new JsonObserver(this.#facts, format);
+        : new JsonObserver(this.#facts, format, headers);
       return;
     }
     if (type === 'eventStream') {

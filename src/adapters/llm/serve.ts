@@ -8,7 +8,7 @@ import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import { isWireFormat } from './convert/choose.ts';
-import { ConvertibleRequest, convertedBody } from './convert/convertible-request.ts';
+import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
 import { detect } from './formats/detect.ts';
@@ -133,7 +133,9 @@ export function forwardJson(
     const asked = candidate.model === '' ? named : candidate.model;
     const model = body.modelFor(target.provider.model, asked, policy);
     if (model === '') throw new GatewayError('missing_model');
-    const spoken = target.formatFor(route, model);
+    const own = target.formatFor(route, model);
+    // A model's own API is only passed on: what bears others' signatures goes by way of the one that is written anew.
+    const spoken = own === 'invoke' && bearsMark(body.bytes) ? 'converse' : own;
     const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
@@ -149,7 +151,7 @@ export function forwardJson(
     if (throughHub) {
       convertible ??= new ConvertibleRequest(incoming, wantsUsage);
       answer.conversion = convertible.convert(bytes, target, to, policy.strict);
-      directed.body = convertedBody(answer.conversion, target, to);
+      putConverted(directed, answer.conversion, target, to);
     } else {
       answer.conversion = null;
       directed.body = target.shapeNative(bytes, to);

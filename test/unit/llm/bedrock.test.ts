@@ -77,8 +77,9 @@ describe('paths of Bedrock', () => {
     [`/model/${encodeURIComponent(CLAUDE)}/converse`, 'converse', CLAUDE],
     [`/model/${CLAUDE}/converse-stream`, 'converse', CLAUDE],
     [`/aws/model/${encodeURIComponent(ARN)}/converse`, 'converse', ARN],
-    ['/model/amazon.titan/invoke', 'detect', 'amazon.titan'],
-    ['/model/amazon.titan/invoke-with-response-stream', 'detect', 'amazon.titan'],
+    ['/model/amazon.titan/invoke', 'invoke', 'amazon.titan'],
+    ['/model/amazon.titan/invoke-with-response-stream', 'invoke', 'amazon.titan'],
+    [`/model/${CLAUDE}/count-tokens`, 'bedrockCountTokens', CLAUDE],
     ['/model/converse', null, ''],
     ['/model/a/b/converse', null, ''],
   ])('%s', (path, route, named) => {

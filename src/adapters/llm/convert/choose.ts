@@ -1,6 +1,7 @@
 import type { WireFormat } from '../../../facts/conversation.ts';
 import type { RouteType } from '../../../facts/llm.ts';
 import { CODECS } from '../formats/codecs.ts';
+import { isClientFormat } from './client-codecs.ts';
 
 /**
  * The format a provider is spoken to in where it doesn't take the client's own: the first of these it takes. Those that say more come
@@ -13,7 +14,7 @@ const PREFERENCE: readonly WireFormat[] = ['messages', 'generateContent', 'conve
  * can be converted to; null where there is none.
  */
 export function spokenFormat(route: RouteType, formats: { has(format: WireFormat): boolean }): WireFormat | null {
-  if (!isWireFormat(route) || !CODECS.has(route)) return null;
+  if (!isClientFormat(route)) return null;
   return PREFERENCE.find((format) => CODECS.has(format) && formats.has(format)) ?? null;
 }
 

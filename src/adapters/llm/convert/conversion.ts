@@ -1,19 +1,21 @@
 import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
-import type { Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
+import type { ClientCodec, Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
 import { Losses } from '../formats/features.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
 import { frameReader, frameWriter } from './wires.ts';
 
 /** A client that speaks one format, and how it wants its answer. */
 export interface ConversionClient {
-  readonly codec: Codec;
+  readonly codec: ClientCodec;
   /** The model as the client named it. */
   readonly model: string;
   /** Of a stream: it wants the usage. */
   readonly includeUsage: boolean;
   /** Gemini's clients may have a stream as an array instead of server-sent events. */
   readonly jsonArray: boolean;
+  /** Names of Anthropic's beta features that it asked for. */
+  readonly betas: readonly string[];
   /** What it asks for that the provider's format can't say is refused, not dropped. */
   readonly strict: boolean;
   /** Bytes of an answer, or of one part of it, that may be held. */
@@ -38,9 +40,11 @@ export class Conversion {
   readonly streaming: boolean;
   /** The provider's body. */
   readonly request: JsonObject;
+  /** Names of Anthropic's beta features that the client asked for. */
+  readonly betas: readonly string[];
   /** Names of what could not be said, for `x-sluice-lossy`; ''. */
   readonly lossy: string;
-  readonly #client: Codec;
+  readonly #client: ClientCodec;
   readonly #provider: ConversionProvider;
   readonly #reply: ReplyContext;
 
@@ -48,7 +52,10 @@ export class Conversion {
   constructor(conversation: Conversation, client: ConversionClient, provider: ConversionProvider) {
     const { codec, model, defaultMaxTokens, issuer } = provider;
     const losses = new Losses(client.codec.column, codec.column, codec.format, client.strict);
-    this.request = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens });
+    losses.dropFields(client.codec.unsaid ?? []);
+    const { betas } = client;
+    this.betas = betas;
+    this.request = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens, betas });
     this.lossy = losses.header;
     this.streaming = conversation.stream;
     this.maxHeldBytes = client.maxHeldBytes;
@@ -73,6 +80,11 @@ export class Conversion {
   /** The client's body, JSON text. */
   encodeAnswer(answer: Answer): string {
     return JSON.stringify(this.#client.encodeAnswer(answer, this.#reply));
+  }
+
+  /** Fields of the client's head; `answer` null: of a stream's. */
+  answerHeaders(answer: Answer | null): readonly string[] {
+    return this.#client.answerHeaders?.(answer, this.#reply) ?? [];
   }
 
   streamDecoder(): StreamDecoder {

@@ -1,5 +1,8 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Conversation } from '../../../facts/conversation.ts';
+import type { UpstreamCall } from '../../../upstream/call.ts';
+import { BETA_FIELD, betasOf } from '../formats/claude/betas.ts';
+import type { ClientCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/codecs.ts';
 import { parseObject } from '../formats/fields.ts';
 import { isFormatName } from '../formats/route-types.ts';
@@ -8,17 +11,25 @@ import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
 import type { Destination, ProviderTarget } from '../target.ts';
 import { isWireFormat } from './choose.ts';
+import { clientCodecOf, isClientFormat } from './client-codecs.ts';
 import { Conversion } from './conversion.ts';
 
 /** Where a format insists on a longest answer, the client gave none and the provider knows no better: tokens. */
 const DEFAULT_MAX_TOKENS = 8192;
 
+/** A client's request, read. */
+interface ReadRequest {
+  readonly bytes: Buffer;
+  readonly codec: ClientCodec;
+  readonly conversation: Conversation;
+  readonly betas: readonly string[];
+}
+
 /** A client's request that may have to be said in another format, for each attempt perhaps in another one. */
 export class ConvertibleRequest {
   readonly #incoming: Incoming;
   readonly #includeUsage: boolean;
-  #bytes: Buffer | null = null;
-  #conversation: Conversation | null = null;
+  #read: ReadRequest | null = null;
 
   constructor(incoming: Incoming, includeUsage: boolean) {
     this.#incoming = incoming;
@@ -32,21 +43,16 @@ export class ConvertibleRequest {
    */
   convert(bytes: Buffer, target: ProviderTarget, to: Destination, strict: boolean): Conversion {
     const { exchange, context, facts, route } = this.#incoming;
-    const client = isWireFormat(route) ? CODECS.get(route) : undefined;
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
-    if (client === undefined || codec === undefined) throw new GatewayError('unsupported_conversion');
-    if (this.#conversation === null || this.#bytes !== bytes) {
-      const body = parseObject(bytes.toString('utf8'));
-      if (body === null) throw new GatewayError('invalid_request_body');
-      const path = { model: modelInPath(exchange.path), stream: facts.streaming };
-      this.#conversation = client.decodeRequest(body, path);
-      this.#bytes = bytes;
-    }
+    if (codec === undefined) throw new GatewayError('unsupported_conversion');
+    if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes);
+    const client = this.#read;
     const { provider } = target;
     return new Conversion(
-      this.#conversation,
+      client.conversation,
       {
-        codec: client,
+        codec: client.codec,
+        betas: client.betas,
         model: facts.clientModel === '' ? to.model : facts.clientModel,
         includeUsage: this.#includeUsage,
         jsonArray: route === 'generateContent' && !exchange.query.includes('alt=sse'),
@@ -61,10 +67,30 @@ export class ConvertibleRequest {
       },
     );
   }
+
+  #decode(bytes: Buffer): ReadRequest {
+    const { exchange, facts, route } = this.#incoming;
+    const body = parseObject(bytes.toString('utf8'));
+    if (body === null) throw new GatewayError('invalid_request_body');
+    const path = { model: modelInPath(exchange.path), stream: facts.streaming };
+    const { headers } = exchange;
+    const request = { body, model: path.model, headers };
+    const codec = isClientFormat(route) ? clientCodecOf(route, request) : undefined;
+    if (codec === undefined) throw new GatewayError('unsupported_conversion');
+    return { bytes, codec, conversation: codec.decodeRequest(body, path), betas: betasOf(headers, body) };
+  }
 }
 
-/** The converted body's bytes, as the provider wants them. */
-export function convertedBody({ request }: Conversion, { provider }: ProviderTarget, to: Destination): Buffer {
+/** Gives a call the converted body, as the provider wants it, and what it is told beside the body. */
+export function putConverted(
+  call: UpstreamCall,
+  conversion: Conversion,
+  { provider }: ProviderTarget,
+  to: Destination,
+): void {
+  const { request, betas } = conversion;
   const shaped = isFormatName(to.route) ? (provider.shapeBody?.(request, to.route, to.model) ?? request) : request;
-  return Buffer.from(JSON.stringify(shaped));
+  call.body = Buffer.from(JSON.stringify(shaped));
+  // A client of the same format has its own field, which went along.
+  if (to.converted && to.route === 'messages' && betas.length > 0) call.headers.push(BETA_FIELD, betas.join(','));
 }

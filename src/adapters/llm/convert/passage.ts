@@ -105,7 +105,8 @@ export class ConvertedPassage {
     this.#stream = stream;
     this.#facts.streaming = true;
     const type = this.#conversion.frameWriter.contentType;
-    this.#output.head(this.#status, [...this.#headers, 'content-type', type, 'cache-control', 'no-cache']);
+    const own = this.#conversion.answerHeaders(null);
+    this.#output.head(this.#status, [...this.#headers, ...own, 'content-type', type, 'cache-control', 'no-cache']);
     return stream;
   }
 
@@ -121,7 +122,8 @@ export class ConvertedPassage {
       this.deliver();
       return;
     }
-    const headers = [...this.#headers, 'content-type', 'application/json'];
+    const own = whole.answer === null ? [] : this.#conversion.answerHeaders(whole.answer);
+    const headers = [...this.#headers, ...own, 'content-type', 'application/json'];
     this.#reply.local(this.#exchange, this.#status, headers, whole.body);
   }
 

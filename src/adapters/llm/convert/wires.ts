@@ -1,4 +1,4 @@
-import type { WireFormat } from '../../../facts/conversation.ts';
+import type { ClientFormat, WireFormat } from '../../../facts/conversation.ts';
 import { EventStreamReader, eventStreamWriter } from './event-stream.ts';
 import { type FrameReader, type FrameWriter, JsonArrayWriter, SseReader, sseWriter } from './framing.ts';
 
@@ -9,7 +9,7 @@ export function frameReader(format: WireFormat, maxEventBytes: number): FrameRea
 }
 
 /** `jsonArray`: a Gemini client did not ask for server-sent events. */
-export function frameWriter(format: WireFormat, jsonArray: boolean): FrameWriter {
-  if (format === 'converse') return eventStreamWriter;
+export function frameWriter(format: ClientFormat, jsonArray: boolean): FrameWriter {
+  if (format === 'converse' || format === 'invoke') return eventStreamWriter;
   return jsonArray ? new JsonArrayWriter() : sseWriter;
 }

@@ -1,5 +1,5 @@
 import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts';
-import type { Conversation, JsonObject, WireFormat } from '../../../facts/conversation.ts';
+import type { ClientFormat, Conversation, JsonObject, WireFormat } from '../../../facts/conversation.ts';
 import type { FormatColumn, Losses } from './features.ts';
 
 /** What a request's path says in formats whose body doesn't (Gemini, Bedrock). */
@@ -17,6 +17,8 @@ export interface EncodeContext {
   readonly losses: Losses;
   /** For formats that insist on a longest answer where the client gave none. */
   readonly defaultMaxTokens: number;
+  /** Names of Anthropic's beta features that the client asked for beside the conversation. */
+  readonly betas?: readonly string[];
 }
 
 /** Where an answer comes from. */
@@ -69,24 +71,34 @@ export interface EncodedFault {
   readonly body: JsonObject;
 }
 
+/** The half of a wire format that a client sees. Decoders of requests throw `invalid_request_body` with the place. */
+export interface ClientCodec {
+  readonly format: ClientFormat;
+  /** Names and essentials of what its clients may say. */
+  readonly column: Pick<FormatColumn, 'fields' | 'essential'>;
+  /** Names of what a request says and no conversation can: dropped or refused, as the column says. */
+  readonly unsaid?: readonly string[];
+  decodeRequest(body: JsonObject, path: PathFacts): Conversation;
+  encodeAnswer(answer: Answer, context: ReplyContext): JsonObject;
+  streamEncoder(context: ReplyContext): StreamEncoder;
+  encodeFault(fault: ProviderFault): EncodedFault;
+  /** Fields of the answer's head that only this format has, flat, lower-case names. `answer` null: a stream begins. */
+  answerHeaders?(answer: Answer | null, context: ReplyContext): readonly string[];
+}
+
 /**
- * A wire format as the hub sees it: six functions and the words for what goes wrong. Decoders of requests throw `invalid_request_body` with
- * the place; decoders of answers take what they are given.
+ * A wire format as the hub sees it: six functions and the words for what goes wrong. Decoders of answers take what they are given.
  */
-export interface Codec {
+export interface Codec extends ClientCodec {
   readonly format: WireFormat;
   /** Whose signatures a client of this format brings where they bear no mark of another's. */
   readonly issuer: string;
   readonly column: FormatColumn;
-  decodeRequest(body: JsonObject, path: PathFacts): Conversation;
   encodeRequest(conversation: Conversation, context: EncodeContext): JsonObject;
   decodeAnswer(body: JsonObject, context: AnswerContext): Answer;
-  encodeAnswer(answer: Answer, context: ReplyContext): JsonObject;
   streamDecoder(context: AnswerContext): StreamDecoder;
-  streamEncoder(context: ReplyContext): StreamEncoder;
   /** What a provider's error reply says; `body` null where it was no JSON object, `text` then holds its beginning. */
   decodeFault(status: number, body: JsonObject | null, text: string): ProviderFault;
-  encodeFault(fault: ProviderFault): EncodedFault;
 }
 
 /** Thrown by a stream encoder whose whole form grew past its limit: the stream ends with the format's error event. */

@@ -78,14 +78,19 @@ export interface FormatColumn {
 
 /** What a conversion could not say, as far as it has come. */
 export class Losses {
-  readonly #source: FormatColumn;
+  readonly #source: Pick<FormatColumn, 'fields' | 'essential'>;
   readonly #target: FormatColumn;
   readonly #format: WireFormat;
   readonly #strict: boolean;
   #dropped: Set<string> | null = null;
 
   /** `strict`: whatever would be dropped is refused. */
-  constructor(source: FormatColumn, target: FormatColumn, format: WireFormat, strict: boolean) {
+  constructor(
+    source: Pick<FormatColumn, 'fields' | 'essential'>,
+    target: FormatColumn,
+    format: WireFormat,
+    strict: boolean,
+  ) {
     this.#source = source;
     this.#target = target;
     this.#format = format;

@@ -15,6 +15,8 @@ export interface Format {
   /** What is known after one more report: a stream may report several times. */
   mergeUsage(before: ReportedUsage | null, report: ReportedUsage): ReportedUsage;
   toUsage(report: ReportedUsage): Usage;
+  /** The count in the head of a whole answer, whose body may have none; null without one. */
+  usageOfHeaders?(headers: readonly string[]): Usage | null;
   /** Null where the format never streams. */
   readonly stream: StreamShape | null;
 }

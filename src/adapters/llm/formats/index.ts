@@ -1,6 +1,7 @@
 import type { RouteType } from '../../../facts/llm.ts';
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/native.ts';
-import { bedrockConverse } from './bedrock-converse/native.ts';
+import { bedrockConverse, bedrockCountTokens } from './bedrock-converse/native.ts';
+import { bedrockInvoke } from './bedrock-invoke/native.ts';
 import type { Format } from './format.ts';
 import { geminiCountTokens, geminiGenerateContent } from './gemini/native.ts';
 import { openaiChat } from './openai-chat/native.ts';
@@ -17,6 +18,8 @@ export const FORMATS: ReadonlyMap<RouteType, Format> = new Map<RouteType, Format
   ['messages', anthropicMessages],
   ['anthropicTokenCount', anthropicCountTokens],
   ['converse', bedrockConverse],
+  ['invoke', bedrockInvoke],
+  ['bedrockCountTokens', bedrockCountTokens],
   ['generateContent', geminiGenerateContent],
   ['geminiCountTokens', geminiCountTokens],
 ]);

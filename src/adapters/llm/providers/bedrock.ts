@@ -27,12 +27,30 @@ const CONVERSE: FormatPath = {
   pathOf: (model, streaming) => `/model/${encodeURIComponent(model)}/converse${streaming ? '-stream' : ''}`,
   verbatim: false,
 };
-const FORMATS: ReadonlyMap<FormatName, FormatPath> = new Map([['converse', CONVERSE]]);
+const INVOKE: FormatPath = {
+  path: '',
+  pathOf: (model, streaming) => `/model/${encodeURIComponent(model)}/invoke${streaming ? '-with-response-stream' : ''}`,
+  verbatim: false,
+};
+const COUNT_TOKENS: FormatPath = {
+  path: '',
+  pathOf: (model) => `/model/${encodeURIComponent(withoutRegion(model))}/count-tokens`,
+  verbatim: false,
+};
+const FORMATS: ReadonlyMap<FormatName, FormatPath> = new Map([
+  ['converse', CONVERSE],
+  ['invoke', INVOKE],
+  ['bedrockCountTokens', COUNT_TOKENS],
+]);
+
+/** Tokens are counted by models, not by the inference profiles that send requests to several regions: they are named by a prefix. */
+function withoutRegion(model: string): string {
+  return model.replace(/^(?:us-gov|us|eu|apac|jp|au|ca|global)\./, '');
+}
 
 /**
  * Amazon Bedrock (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html), signed with the
- * credentials that the process finds where no others are configured. `invoke` and `invoke-with-response-stream` are passed on as they
- * are. A guardrail that is configured applies to whatever is asked of a model.
+ * credentials that the process finds where no others are configured. Other formats are converted to Converse, for all models. A guardrail that is configured applies to whatever is asked of a model.
  */
 export const bedrock: ProviderDefinition = {
   name: 'bedrock',
@@ -57,7 +75,8 @@ export const bedrock: ProviderDefinition = {
       ...(guardrail !== null && {
         fixHeaders: (headers: HeaderList, _located: boolean, path: string) => guardInvoke(headers, path, guardrail),
         shapeBody: (body: JsonObject) => guarded(body, guardrail),
-        shapeNative: (bytes: Buffer) => guardedBytes(bytes, guardrail),
+        shapeNative: (bytes: Buffer, format: FormatName) =>
+          format === 'converse' ? guardedBytes(bytes, guardrail) : bytes,
       }),
     };
   },

@@ -2,6 +2,7 @@ import type { Conversation, JsonObject, Reasoning, Sampling } from '../../../../
 import { decodeReasoning, planThinking } from '../anthropic-messages/reason.ts';
 import { encodeSampling } from '../anthropic-messages/sampling.ts';
 import { decodeToolChoice } from '../anthropic-messages/tools.ts';
+import { betasOfBedrock } from '../claude/betas.ts';
 import type { EncodeContext } from '../codec.ts';
 import { compact, type Fields, isObject } from '../fields.ts';
 import { budgetOf, effortOf, isReasoningOff } from '../reasoning.ts';
@@ -103,9 +104,10 @@ export function encodeModelFields(
   const thinks = thinking !== undefined && thinking.type !== 'disabled';
   // Models that only think as they see fit are not told not to: Bedrock refuses the word, and they don't unless they are told to.
   const said = thinks || traits.claude.budget ? thinking : undefined;
+  const betas = betasOfBedrock(context.betas ?? []);
   const { temperature, top_p, top_k, stop_sequences } = encodeSampling(sampling, traits.claude, thinks, losses);
   return {
-    fields: compact({ thinking: said, top_k }),
+    fields: compact({ thinking: said, top_k, anthropic_beta: betas.length === 0 ? undefined : betas }),
     ...(effort === undefined ? {} : { effort }),
     inferenceConfig: compact({
       maxTokens: longest(sampling.maxTokens, budget, context.defaultMaxTokens, traits.claude.mostTokens),

@@ -49,3 +49,11 @@ export const bedrockConverse: Format = {
   // Its streams are no server-sent events.
   stream: null,
 };
+
+/** Counting tokens before a request (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html): nothing is used. */
+export const bedrockCountTokens: Format = {
+  ...bedrockConverse,
+  operation: 'count_tokens',
+  free: true,
+  toUsage: emptyUsage,
+};
