@@ -5,6 +5,7 @@ import type { EndCause, Exchange } from '../exchange.ts';
 import type { TokenCount } from '../facts/llm.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
+import type { EndpointTable } from '../state/shared/endpoint-table.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
 import type { Store } from '../state/stores/store.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -62,6 +63,8 @@ export interface AdapterServices {
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly cel: Expressions;
+  /** Health and load that all workers know of. */
+  readonly endpoints: Pick<EndpointTable, 'endpoint'>;
   /** Process-wide budget of held request bodies. */
   readonly bodies: MemoryBudget;
   /** Process-wide budget of streams drained for clients that have gone. */

@@ -48,6 +48,14 @@ const schema = z.strictObject({
     .record(z.string(), z.enum(ROUTE_TYPES))
     .optional()
     .describe('Path suffix, or `*` for every other path, to the API it is handled as.'),
+  prefixAffinity: own(
+    z
+      .boolean()
+      .nullish()
+      .describe(
+        "Keep a conversation (tenant, system prompt, tools, first user turn) with one provider, key and endpoint while it is healthy, so that the provider's prompt cache serves it. Default: true. Taken from the route.",
+      ),
+  ),
   strict: own(
     z
       .boolean()

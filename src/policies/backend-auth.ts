@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { Exchange } from '../exchange.ts';
 import type { InactivePart, PolicyFault } from '../resources/catalogue.ts';
-import { fileOrInline, secret } from '../resources/schema/common.ts';
+import { fileOrInline, own, secret } from '../resources/schema/common.ts';
 import type { UpstreamCall } from '../upstream/call.ts';
 import { cloudAuth, cloudFaults, holdsBody, inactiveCloudParts } from './backend-auth-cloud.ts';
 import { MINTED_KINDS } from './backend-auth-kinds.ts';
 import { type CredentialLocation, credentialLocationSchema } from './credential-location.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
+
+const MAX_KEYS = 64;
 
 const insertLocation = () =>
   credentialLocationSchema.nullish().describe('Where the credential is put. Default: `Authorization: Bearer`.');
@@ -15,6 +17,8 @@ const credential = z.strictObject({
   location: credentialLocationSchema.describe('Where the credential is put.'),
   key: secret(fileOrInline()).describe('The credential.'),
 });
+
+const keyList = () => z.array(secret(fileOrInline())).min(1).max(MAX_KEYS);
 
 const kinds = {
   passthrough: z
@@ -28,9 +32,30 @@ const kinds = {
     ])
     .optional()
     .describe('A fixed credential.'),
+  keys: own(
+    z
+      .union([
+        keyList(),
+        z.strictObject({ values: keyList().describe('The credentials.'), location: insertLocation() }),
+      ])
+      .optional()
+      .describe(
+        'Several credentials, one of them for each attempt. Towards LLM providers one that is limited (429) or refused (401, 402, 403) rests, the attempt is made again with another, and a conversation keeps to one; elsewhere they take turns.',
+      ),
+  ),
   ...MINTED_KINDS,
 };
-const KINDS = ['passthrough', 'key', 'gcp', 'aws', 'azure', 'jwtSign', 'oauthTokenExchange', 'crossAppAccess'] as const;
+const KINDS = [
+  'passthrough',
+  'key',
+  'keys',
+  'gcp',
+  'aws',
+  'azure',
+  'jwtSign',
+  'oauthTokenExchange',
+  'crossAppAccess',
+] as const;
 
 const schema = z.union([
   z.literal('copilot').describe('GitHub Copilot.'),
@@ -111,9 +136,11 @@ type Step = (call: UpstreamCall, exchange: Exchange) => void;
 /** Every place the value names, with its path. */
 function locationsOf(value: AuthObject): { path: (string | number)[]; location: CredentialLocation }[] {
   const found: { path: (string | number)[]; location: CredentialLocation }[] = [];
-  const { key, passthrough, credentials } = value;
+  const { key, keys, passthrough, credentials } = value;
   if (typeof key === 'object' && 'value' in key && key.location)
     found.push({ path: ['key', 'location'], location: key.location });
+  if (keys !== undefined && !Array.isArray(keys) && keys.location)
+    found.push({ path: ['keys', 'location'], location: keys.location });
   if (passthrough?.location) found.push({ path: ['passthrough', 'location'], location: passthrough.location });
   for (const [index, { location }] of (credentials ?? []).entries())
     found.push({ path: ['credentials', index, 'location'], location });
@@ -122,7 +149,8 @@ function locationsOf(value: AuthObject): { path: (string | number)[]; location: 
 
 function stepsOf(value: AuthObject): Step[] {
   const steps: Step[] = [];
-  const { key, passthrough, credentials } = value;
+  const { key, keys, passthrough, credentials } = value;
+  if (keys !== undefined) steps.push(oneOf(keys));
   if (key !== undefined) {
     const [text, location] =
       typeof key === 'object' && 'value' in key ? [textOf(key.value), key.location ?? BEARER] : [textOf(key), BEARER];
@@ -131,6 +159,14 @@ function stepsOf(value: AuthObject): Step[] {
   if (passthrough !== undefined) steps.push(forwardCredential(passthrough.location ?? null));
   for (const { location, key: text } of credentials ?? []) steps.push(insert(location, textOf(text)));
   return steps;
+}
+
+/** Puts in the credential that the call names, or the next in turn. */
+function oneOf(keys: NonNullable<AuthObject['keys']>): Step {
+  const { values, location } = Array.isArray(keys) ? { values: keys, location: null } : keys;
+  const inserts = values.map((key) => insert(location ?? BEARER, textOf(key)));
+  let turn = 0;
+  return (call, exchange) => inserts[(call.credential ?? turn++) % inserts.length]?.(call, exchange);
 }
 
 /** A file's text has been put in its place when the configuration was read. */

@@ -134,6 +134,11 @@ export class Metrics {
     'Credentials for backends fetched or renewed, by cloud (aws, gcp, azure, copilot) and outcome: ok, failed.',
     ['kind', 'outcome'],
   );
+  readonly providerAttempts = this.#counter(
+    'gen_ai_provider_attempts_total',
+    'Answers of LLM providers that there is a choice of, by the key used (the first 8 hex digits of its SHA-256) and outcome: ok, limited (429), refused (401, 402, 403), failed.',
+    ['provider', 'key', 'outcome'],
+  );
   readonly dnsFailures = this.#counter('dns_failures_total', 'Failed name resolutions.', ['backend']);
 
   readonly storeCalls = this.#counter(

@@ -79,6 +79,7 @@ const adapterServices: AdapterServices = {
   log,
   credentials,
   cel,
+  endpoints: upstream.endpoints,
   bodies,
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,

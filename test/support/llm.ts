@@ -5,6 +5,7 @@ import { Expressions, gatewayEnvironment } from '../../src/cel/index.ts';
 import type { Exchange } from '../../src/exchange.ts';
 import type { LlmFacts } from '../../src/facts/llm.ts';
 import type { AiProvider, BackendTarget, LlmModel, LlmRouter, PolicyMap } from '../../src/resources/types.ts';
+import { EndpointTable } from '../../src/state/shared/endpoint-table.ts';
 import { BUDGET, MemoryBudget } from '../../src/state/shared/memory-budget.ts';
 import { LocalStore } from '../../src/state/stores/local.ts';
 import { MemoryEngine } from '../../src/state/stores/memory-engine.ts';
@@ -120,6 +121,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     log: SILENT,
     credentials: options.credentials ?? new Credentials({ metrics, log: SILENT }),
     cel: new Expressions(gatewayEnvironment({ env: {} }), (policy) => metrics.celErrors.labels({ policy }).inc()),
+    endpoints: EndpointTable.open(EndpointTable.create({ rows: 256, workers: 1 }), 0),
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,

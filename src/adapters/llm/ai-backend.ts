@@ -4,21 +4,13 @@ import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
 import type { AiBackend } from '../../resources/types.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
+import { type Choice, choose } from './choice.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { detect } from './formats/detect.ts';
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
-import {
-  type Choice,
-  dialectByPath,
-  forwardAsIs,
-  forwardJson,
-  holdRequest,
-  type Incoming,
-  isEditable,
-  receive,
-} from './serve.ts';
+import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
 
@@ -61,14 +53,15 @@ export class AiBackendServer implements CompiledBackend {
     const hold = exchange.downstream.hasBody && needed && route !== 'models';
     if (hold) return this.#serveHeld(incoming, plan);
     const body: Readable | null = exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null;
-    forwardAsIs(incoming, body, this.#choose(incoming, plan), this.#services, null);
+    forwardAsIs(incoming, body, this.#choose(incoming, plan, '', null), this.#services, null);
   }
 
   async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {
     const bytes = await holdRequest(incoming, this.#services);
     if (incoming.exchange.endCause !== null) return;
     const body = new RequestBody(bytes, plan.members);
-    await forwardJson(incoming, body, this.#choose(incoming, plan), this.#services);
+    const model = modelInPath(incoming.exchange.path) || body.model;
+    await forwardJson(incoming, body, this.#choose(incoming, plan, model, bytes), this.#services);
   }
 
   /** A body that is held but not changed: for a retry, or to see which model it names. */
@@ -78,16 +71,11 @@ export class AiBackendServer implements CompiledBackend {
     if (exchange.endCause !== null) return;
     if (route !== 'passthrough') facts.clientModel = namedModel(exchange, bytes, plan);
     const format = route === 'passthrough' ? null : detect;
-    forwardAsIs(incoming, bytes, this.#choose(incoming, plan), this.#services, format);
+    forwardAsIs(incoming, bytes, this.#choose(incoming, plan, facts.clientModel, null), this.#services, format);
   }
 
-  #choose({ context }: Incoming, plan: ContextPlan): Choice {
-    return {
-      candidate: this.#groups.pick(context),
-      policyOf: (target) => plan.policyOf(target),
-      onClientAbortOf: (target) => plan.onClientAbortOf(target),
-      next: this.#groups.hasChoice ? (tried) => this.#groups.pick(context, tried) : null,
-    };
+  #choose({ exchange, context }: Incoming, plan: ContextPlan, model: string, body: Buffer | null): Choice {
+    return choose(this.#groups, exchange, context, plan, { model, body });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Exchange } from '../../exchange.ts';
 import type { LlmModel, LlmRouter, VirtualModel } from '../../resources/types.ts';
 import { compileValueTest, type ValueTest } from '../../resources/value-match.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
+import { choose } from './choice.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { detect } from './formats/detect.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
@@ -10,22 +11,16 @@ import { listedModels, modelOfListPath, renderModel, renderModels, speaksAnthrop
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
-import {
-  type Choice,
-  dialectByPath,
-  forwardAsIs,
-  forwardJson,
-  holdRequest,
-  type Incoming,
-  isEditable,
-  receive,
-} from './serve.ts';
+import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
-import { chooseVirtual, type VirtualChoice } from './virtual-models.ts';
+import { TargetGroups } from './target-groups.ts';
+import { virtualGroups } from './virtual-models.ts';
 
 interface RoutedModel {
   readonly model: LlmModel;
   readonly target: ProviderTarget;
+  /** The target alone, which may have several keys. */
+  readonly groups: TargetGroups;
   readonly headers: readonly ValueTest[];
 }
 
@@ -48,7 +43,8 @@ export class ModelRouter implements CompiledBackend {
       const policies = { ...health, ...model.provider.policies, ...model.policies };
       const target = new ProviderTarget(model.provider, policies, `${scope}/${model.name}/${index}`, services);
       const headers = model.headers.map(({ name, value }) => compileValueTest(name, value));
-      return { model, target, headers, policies };
+      const groups = new TargetGroups([[{ target, model: '' }]]);
+      return { model, target, groups, headers, policies };
     });
     this.#models = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
@@ -91,15 +87,11 @@ export class ModelRouter implements CompiledBackend {
     if (pathModel !== '' && model !== pathModel)
       throw new GatewayError('invalid_request_body', 'The path and the body name different models.');
     facts.clientModel = model;
-    const { candidate, next, passthrough } = this.#choose(incoming, model);
-    const choice: Choice = {
-      candidate,
-      policyOf: (target) => plan.policyOf(target),
-      onClientAbortOf: (target) => plan.onClientAbortOf(target),
-      next,
-    };
+    const { groups, passthrough } = this.#groupsFor(incoming, model);
+    const json = body === null ? null : bytes;
+    const choice = choose(groups, exchange, incoming.context, plan, { model, body: json });
     // A virtual model's name means nothing to a provider: another takes its place.
-    const renamed = candidate.model !== '';
+    const renamed = choice.candidate.model !== '';
     if (body !== null && (renamed || isEditable(route))) return forwardJson(incoming, body, choice, this.#services);
     if (renamed) {
       throw new GatewayError(
@@ -113,19 +105,19 @@ export class ModelRouter implements CompiledBackend {
   }
 
   /** Throws model_not_allowed, model_not_found or not_active. */
-  #choose({ exchange, context }: Incoming, model: string): VirtualChoice & { passthrough: LlmModel['passthrough'] } {
+  #groupsFor({ exchange }: Incoming, model: string): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
     const virtual = this.#virtual.get(model);
     if (virtual === undefined) {
       const routed = this.#find(exchange, model, false);
       if (routed === null) throw new GatewayError('model_not_found');
-      return { candidate: { target: routed.target, model: '' }, next: null, passthrough: routed.model.passthrough };
+      return { groups: routed.groups, passthrough: routed.model.passthrough };
     }
     const resolve = (name: string) => {
       const routed = this.#find(exchange, name, true);
       return routed === null ? null : { target: routed.target, model: name };
     };
-    return { ...chooseVirtual(virtual, context, resolve), passthrough: 'detect' };
+    return { groups: virtualGroups(virtual, resolve), passthrough: 'detect' };
   }
 
   /** The entry that serves a concrete model; `internal` ones only for virtual models. */

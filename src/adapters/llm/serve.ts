@@ -2,11 +2,11 @@ import type { Readable } from 'node:stream';
 import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import type { LlmFacts, LlmOperation, OnClientAbort, RouteType } from '../../facts/llm.ts';
+import type { LlmFacts, LlmOperation, RouteType } from '../../facts/llm.ts';
 import type { UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
-import type { CompiledAiPolicy } from './ai-policy.ts';
+import { type Choice, planAttempts } from './choice.ts';
 import { isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
@@ -30,15 +30,6 @@ export interface Incoming {
   readonly context: RouteContext;
   readonly facts: LlmFacts;
   route: RouteType;
-}
-
-/** A provider chosen for a request, and how to choose another for a further attempt. */
-export interface Choice {
-  readonly candidate: Candidate;
-  policyOf(target: ProviderTarget): CompiledAiPolicy;
-  onClientAbortOf(target: ProviderTarget): OnClientAbort;
-  /** null where there is no other. */
-  readonly next: ((tried: readonly Candidate[]) => Candidate) | null;
 }
 
 /** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
@@ -159,7 +150,7 @@ export function forwardJson(
     return directed;
   };
   const call = direct(choice.candidate, null);
-  if (choice.next !== null) redirectAttempts(call, context, choice, direct);
+  planAttempts(call, context, choice, direct);
   send(incoming, call, choice.candidate.target, services, answer);
 }
 
@@ -180,30 +171,9 @@ export function forwardAsIs(
   const to = { route, converted: false, throughHub: false, model: facts.requestModel, streaming: facts.streaming };
   const call = target.call(exchange, context, to, Buffer.isBuffer(body));
   call.body = body;
+  planAttempts(call, context, choice, null);
   const onClientAbort = choice.onClientAbortOf(target);
   send(incoming, call, target, services, { format, hideUsage: false, onClientAbort, conversion: null });
-}
-
-/** Each further attempt of a call goes to another provider, as long as there is one, and is encoded anew for it. */
-function redirectAttempts(
-  call: UpstreamCall,
-  context: RouteContext,
-  choice: Choice,
-  direct: (candidate: Candidate, call: UpstreamCall) => void,
-): void {
-  const tried: Candidate[] = [];
-  let candidate = choice.candidate;
-  call.prepare = (attempt) => {
-    if (tried.length > 0 && choice.next !== null) {
-      const next = choice.next(tried);
-      if (next !== candidate) {
-        candidate = next;
-        direct(candidate, attempt);
-      }
-    }
-    tried.push(candidate);
-    return candidate.target.runPrepare(attempt, context);
-  };
 }
 
 function send(

@@ -8,6 +8,7 @@ import type { Cluster, UpstreamTls } from '../../upstream/cluster.ts';
 import type { AmbientCloud } from '../../upstream/credentials/credentials.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
+import { Account, fingerprintOf } from './account.ts';
 import { spokenFormat } from './convert/choose.ts';
 import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
@@ -79,6 +80,7 @@ export class ProviderTarget {
   readonly #configuredLocation: boolean;
   readonly #auth: unknown;
   readonly #prepared = new WeakMap<RouteContext, Prepared>();
+  readonly #accounts = new WeakMap<RouteContext, readonly Account[]>();
 
   /**
    * @param policies backend-level policies: the provider's own and, for a model, the model's
@@ -152,6 +154,29 @@ export class ProviderTarget {
 
   cluster(context: RouteContext): Cluster {
     return this.#prepare(context).cluster;
+  }
+
+  /** Keys that the operator gave for it, where they are several to choose from. */
+  keys(context: RouteContext): readonly string[] {
+    return keysOf(this.#auth === undefined ? context.values.backendAuth : this.#auth);
+  }
+
+  /** Who it can be asked as: one account a key, or whoever its one credential belongs to. */
+  accounts(context: RouteContext): readonly Account[] {
+    let accounts = this.#accounts.get(context);
+    if (accounts === undefined) {
+      const keys = this.keys(context).map((key, index) => ({ index, fingerprint: fingerprintOf(key) }));
+      const each = keys.length === 0 ? [null] : keys;
+      accounts = each.map((key) => new Account(this.name, this.#scope, key, this.#services));
+      this.#accounts.set(context, accounts);
+    }
+    return accounts;
+  }
+
+  /** False where the provider is shown the caller's own credential: what it limits is the caller's, and tells nothing of others. */
+  asksForItself({ headers, credentialHeader }: Exchange, context: RouteContext): boolean {
+    if (this.#prepare(context).ownKey) return true;
+    return !CREDENTIAL_FIELDS.some((name) => name !== credentialHeader && headers.has(name));
   }
 
   /** A call with the request's fields, without its body. */
@@ -338,7 +363,18 @@ function replacesCredential(auth: unknown): boolean {
 /** True where the operator said in which field the credential goes. */
 function hasLocation(auth: unknown): boolean {
   if (typeof auth !== 'object' || auth === null) return false;
-  const { key, credentials } = auth as { key?: unknown; credentials?: unknown };
+  const { key, keys, credentials } = auth as { key?: unknown; keys?: unknown; credentials?: unknown };
   if (credentials !== undefined) return true;
-  return typeof key === 'object' && key !== null && (key as { location?: unknown }).location != null;
+  return [key, keys].some(
+    (one) => typeof one === 'object' && one !== null && (one as { location?: unknown }).location != null,
+  );
+}
+
+/** The keys of a `backendAuth` that has several. */
+function keysOf(auth: unknown): readonly string[] {
+  const keys = typeof auth === 'object' && auth !== null ? (auth as { keys?: unknown }).keys : undefined;
+  const list = Array.isArray(keys) ? keys : (keys as { values?: unknown } | undefined)?.values;
+  return Array.isArray(list)
+    ? list.filter((key): key is string => typeof key === 'string').map((key) => key.trim())
+    : [];
 }

@@ -1,38 +1,27 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { VirtualModel } from '../../resources/types.ts';
-import type { RouteContext } from '../adapter.ts';
 import { type Candidate, TargetGroups } from './target-groups.ts';
 
 /** Finds what serves a concrete name, internal models included; null where nothing serves this request. */
 export type ResolveModel = (name: string) => Candidate | null;
 
-/** How a request for a virtual model goes on: the candidate to begin with, and how to come by another. */
-export interface VirtualChoice {
-  readonly candidate: Candidate;
-  readonly next: ((tried: readonly Candidate[]) => Candidate) | null;
-}
-
 /**
- * A target for a request for a virtual model: drawn by weight, or the best healthy one of the highest priority, and the others after it
- * when it fails.
+ * Who may serve a request for a virtual model: one drawn by weight, or all of a failover in their order.
  *
  * Throws `not_active` for conditional routing, `model_not_found` where no target serves this request.
  */
-export function chooseVirtual(
+export function virtualGroups(
   { name, routing }: VirtualModel,
-  context: RouteContext,
   resolve: ResolveModel,
   random: () => number = Math.random,
-): VirtualChoice {
+): TargetGroups {
   switch (routing.kind) {
     case 'weighted':
-      return { candidate: found(resolve(draw(routing.targets, random))), next: null };
+      return new TargetGroups([[found(resolve(draw(routing.targets, random)))]]);
     case 'failover': {
       const served = byPriority(routing.targets).map((models) => models.map(resolve).filter((one) => one !== null));
       found(served.flat()[0]);
-      const groups = new TargetGroups(served);
-      const next = groups.hasChoice ? (tried: readonly Candidate[]) => groups.pick(context, tried) : null;
-      return { candidate: groups.pick(context), next };
+      return new TargetGroups(served);
     }
     case 'conditional':
       throw new GatewayError(

@@ -234,9 +234,12 @@ describe('several providers', () => {
     }
   };
 
+  const conversation = (number: number) =>
+    JSON.stringify({ model: 'm', messages: [{ role: 'user', content: `Question ${number}` }] });
+
   it('serve from the first group while any of it is well', async () => {
     const llm = llmBench({ providers: [[named('a'), named('b')], [named('c')]] });
-    for (let i = 0; i < 40; i++) await serve(llm, { url: CHAT, body: BODY });
+    for (let i = 0; i < 40; i++) await serve(llm, { url: CHAT, body: conversation(i) });
     expect([...new Set(hosts(llm))].sort()).toEqual(['a.test', 'b.test']);
     llm.flights.length = 0;
     evict(llm, 'a', true);
@@ -252,7 +255,8 @@ describe('several providers', () => {
   });
 
   it('prefer the less loaded', async () => {
-    const llm = llmBench({ providers: [[named('a'), named('b')]] });
+    const values = { ai: { prefixAffinity: false } };
+    const llm = llmBench({ providers: [[named('a'), named('b')]], values });
     await serve(llm, { url: CHAT, body: BODY });
     for (const cluster of llm.clusters)
       cluster.score = (cluster.spec.target as { host: string }).host === 'a.test' ? 9 : 1;

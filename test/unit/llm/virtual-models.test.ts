@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteContext } from '../../../src/adapters/adapter.ts';
-import { chooseVirtual, type ResolveModel } from '../../../src/adapters/llm/virtual-models.ts';
+import { type ResolveModel, virtualGroups } from '../../../src/adapters/llm/virtual-models.ts';
 import type { VirtualModel } from '../../../src/resources/types.ts';
 import type { Dispatch } from '../../../src/upstream/call.ts';
 import { llmBench, model, provider, serve } from '../../support/llm.ts';
@@ -47,7 +47,7 @@ const retryOnce: (next: Dispatch) => Dispatch = (next) => (call, sink) => {
 
 describe('a weighted model', () => {
   it('draws each target as often as its weight says', () => {
-    const resolve: ResolveModel = (name) => ({ target: {} as never, model: name });
+    const resolve: ResolveModel = (name) => ({ target: { active: true, keys: () => [] } as never, model: name });
     fc.assert(
       fc.property(
         fc
@@ -58,8 +58,8 @@ describe('a weighted model', () => {
           const sum = weights.reduce((a, b) => a + b);
           const drawn = weights.map(() => 0);
           for (let i = 0; i < sum; i++) {
-            const { candidate } = chooseVirtual(virtual, {} as RouteContext, resolve, () => (i + 0.5) / sum);
-            drawn[Number(candidate.model)]!++;
+            const groups = virtualGroups(virtual, resolve, () => (i + 0.5) / sum);
+            drawn[Number(groups.pick({} as RouteContext, { model: 'virtual', affinity: null }).model)]!++;
           }
           expect(drawn).toEqual(weights);
         },
