@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { GatewayError } from '../errors/table.ts';
 import type { ApiKeyIdentity, Exchange } from '../exchange.ts';
-import { secret } from '../resources/schema/common.ts';
+import { own, secret } from '../resources/schema/common.ts';
 import {
   type CredentialLocation,
   type CredentialPlace,
@@ -28,6 +28,14 @@ const keySchema = z
       .array(z.string())
       .nullish()
       .describe('Model patterns the key may use; absent means all, an empty list none.'),
+    allowBatches: own(
+      z
+        .boolean()
+        .optional()
+        .describe(
+          'Lets a key with `allowedModels` use files and batches, which can ask any model of a provider. Default: it may not.',
+        ),
+    ),
   })
   .refine((entry) => (entry.key === undefined) !== (entry.keyHash === undefined), 'give one of key and keyHash');
 
@@ -84,6 +92,7 @@ function identityOf(entry: KeyEntry, digest: string): ApiKeyIdentity {
     id: typeof name === 'string' && name !== '' ? name : digest.slice(0, 8),
     metadata,
     allowedModels: entry.allowedModels ?? null,
+    ...(entry.allowBatches === true && { allowsBatches: true }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
 import { Account, fingerprintOf } from './account.ts';
 import { spokenFormat } from './convert/choose.ts';
+import type { Endpoint } from './endpoints/endpoint.ts';
 import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition } from './providers/provider.ts';
@@ -59,6 +60,8 @@ export interface Destination {
   readonly throughHub: boolean;
   readonly model: string;
   readonly streaming: boolean;
+  /** In place of a format, an API beside those of conversations. */
+  readonly endpoint?: Endpoint;
 }
 
 /** What a route context adds to a target. */
@@ -112,6 +115,18 @@ export class ProviderTarget {
     );
   }
 
+  /** What it is registered as: `openAI`, `gemini` … */
+  get kind(): string {
+    return this.#provider.provider;
+  }
+
+  /** Says whose account it asks as: targets that have the same one see the same files. Never shown, for it holds the key. */
+  get accountName(): string {
+    const { provider, settings, hostOverride, hostOverrideTls, pathPrefix } = this.#provider;
+    const address = [hostOverride, hostOverrideTls, pathPrefix];
+    return JSON.stringify([provider, { ...settings, model: null }, address, this.#auth ?? null]);
+  }
+
   get onResponse(): BackendHooks['onResponse'] {
     return this.#hooks.onResponse;
   }
@@ -147,9 +162,9 @@ export class ProviderTarget {
   }
 
   /** A body in the client's own format, with what the provider's settings insist on. */
-  shapeNative(bytes: Buffer, { route }: Destination): Buffer {
+  shapeNative(bytes: Buffer, { route, model }: Destination): Buffer {
     const { shapeNative } = this.provider;
-    return shapeNative !== undefined && isFormatName(route) ? shapeNative(bytes, route) : bytes;
+    return shapeNative !== undefined && isFormatName(route) ? shapeNative(bytes, route, model) : bytes;
   }
 
   cluster(context: RouteContext): Cluster {
@@ -292,6 +307,11 @@ export class ProviderTarget {
     if (own?.verbatim === true) return withQuery(path, query);
     if (hostOverride !== '' && pathPrefix === '' && keepsPathOnHostOverride && !to.converted)
       return withQuery(exchange.path, query);
+    if (to.endpoint !== undefined && to.endpoint.path !== '') {
+      const asked = this.provider.endpointPath?.(to.endpoint, to.model);
+      if (asked !== undefined) return withQuery(pathPrefix + asked, query);
+      return withQuery((pathPrefix === '' ? basePath : pathPrefix) + to.endpoint.path, query);
+    }
     if (path !== '') return withQuery((pathPrefix === '' ? (own?.basePath ?? basePath) : pathPrefix) + path, query);
     const other = this.provider.otherPath?.(exchange.path);
     if (other !== undefined) return withQuery(pathPrefix + other, query);

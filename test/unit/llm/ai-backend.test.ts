@@ -219,7 +219,7 @@ describe('what is sent', () => {
     expect(Buffer.isBuffer(flight.call.body)).toBe(false);
     expect(flight.call.headers).toEqual(headers);
     flight.answer(200, '{"usage":{"prompt_tokens":1}}');
-    expect(exchange.llm).toMatchObject({ operation: 'passthrough', usage: null });
+    expect(exchange.llm).toMatchObject({ operation: 'files', usage: null });
   });
 });
 

@@ -1,6 +1,6 @@
 import type { ErrorDialect } from '../../../errors/render.ts';
 import type { GatewayError } from '../../../errors/table.ts';
-import type { LlmOperation, Usage } from '../../../facts/llm.ts';
+import type { LlmOperation, Usage, UsageDetails } from '../../../facts/llm.ts';
 import type { ReportedUsage } from '../usage.ts';
 
 /** A wire format, as far as forwarding it untouched needs to know it. */
@@ -15,6 +15,10 @@ export interface Format {
   /** What is known after one more report: a stream may report several times. */
   mergeUsage(before: ReportedUsage | null, report: ReportedUsage): ReportedUsage;
   toUsage(report: ReportedUsage): Usage;
+  /** False where a report counts something else: seconds, say. Absent: it always does. */
+  countsTokens?(report: ReportedUsage): boolean;
+  /** What the report says of kinds of content. */
+  detailsOf?(report: ReportedUsage): UsageDetails;
   /** The count in the head of a whole answer, whose body may have none; null without one. */
   usageOfHeaders?(headers: readonly string[]): Usage | null;
   /** Null where the format never streams. */

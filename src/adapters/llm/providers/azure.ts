@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
 import { fixAnthropicHeaders } from './anthropic.ts';
 import type { FormatPath, ProviderDefinition } from './provider.ts';
@@ -43,6 +44,7 @@ export const azure: ProviderDefinition = {
       formats,
       ...(foundry && { formatsFor: (model) => (isClaude(model) ? CLAUDE_FORMATS : formats) }),
       otherPath: (path) => otherPath(path, base, version),
+      endpointPath: (endpoint, model) => endpointPath(endpoint, model, base, version),
       model: pinnedModel(provider),
       keepsPathOnHostOverride: true,
       fixHeaders: fixAzureHeaders,
@@ -87,6 +89,12 @@ function openAIFormats(base: string, version: string): Map<FormatName, FormatPat
       return [name, { path: base + path + query, pathOf, verbatim: false }];
     }),
   );
+}
+
+/** APIs with a date name the deployment in the path, as those of conversations do; files and batches have none. */
+function endpointPath({ asksModel, path }: Endpoint, model: string, base: string, version: string): string {
+  const deployment = asksModel && !isUnversioned(version) ? `/deployments/${encodeURIComponent(model)}` : '';
+  return base + deployment + path + versionQuery(version);
 }
 
 /** `/v1/models` → `/openai/v1/models`; a path of Azure's own stays. */

@@ -1,0 +1,146 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { ApiKeyIdentity, Exchange } from '../../../exchange.ts';
+import type { AdapterServices } from '../../adapter.ts';
+import type { Choice } from '../choice.ts';
+import type { ContextPlan } from '../context-plan.ts';
+import { matchesPattern } from '../model-pattern.ts';
+import { type Incoming, send } from '../serve.ts';
+import type { ProviderTarget } from '../target.ts';
+import type { Endpoint } from './endpoint.ts';
+import { LABELS, refuseUnlessTaken, supportOf } from './support.ts';
+import { keepUploadsHere } from './upload-url.ts';
+
+/** A provider that a request may be sent to which names no model. */
+export interface AccountOption {
+  readonly target: ProviderTarget;
+  /** The model it is configured for, which may be a pattern; ''. */
+  readonly model: string;
+}
+
+/** Where a client says which provider it means: files and batches name no model. */
+const HEADER = 'x-sluice-provider';
+const PARAMETER = 'provider';
+
+/**
+ * The provider that a request without a model goes to: the one the client names (its kind, its name, or a model it serves), else the
+ * only account that has such an API.
+ *
+ * Throws `ambiguous_provider` where there are several, `unsupported_conversion` where there is none.
+ */
+export function chooseAccount(
+  exchange: Exchange,
+  endpoint: Endpoint,
+  options: readonly AccountOption[],
+): ProviderTarget {
+  const wanted = takeWanted(exchange);
+  const usable = options.filter(({ target }) => target.active);
+  if (wanted !== '') {
+    const [named] = distinct(
+      usable.filter((option) => isNamed(option, wanted)),
+      endpoint,
+    );
+    if (named === undefined)
+      throw new GatewayError('ambiguous_provider', 'No provider here has the name that the request asks for.');
+    refuseUnlessTaken(named, endpoint);
+    return named;
+  }
+  for (const support of ['yes', 'maybe'] as const) {
+    const found = distinct(
+      usable.filter(({ target }) => supportOf(target.kind, endpoint.name) === support),
+      endpoint,
+    );
+    const [only] = found;
+    if (only !== undefined && found.length === 1) return only;
+    if (found.length > 1) throw ambiguous(found, endpoint);
+  }
+  throw new GatewayError('unsupported_conversion', `No provider here has ${LABELS[endpoint.name]}.`);
+}
+
+/** One target an account. Where several are named alike, those that have the API come first. */
+function distinct(options: readonly AccountOption[], endpoint: Endpoint): ProviderTarget[] {
+  const accounts = new Map<string, ProviderTarget>();
+  for (const { target } of options) if (!accounts.has(target.accountName)) accounts.set(target.accountName, target);
+  return [...accounts.values()].sort((a, b) => rank(a, endpoint) - rank(b, endpoint));
+}
+
+function rank(target: ProviderTarget, { name }: Endpoint): number {
+  return ['yes', 'maybe', 'no'].indexOf(supportOf(target.kind, name));
+}
+
+function isNamed({ target, model }: AccountOption, wanted: string): boolean {
+  const name = wanted.toLowerCase();
+  return [target.kind, target.name].some((one) => one.toLowerCase() === name) || matchesPattern(model, wanted);
+}
+
+function ambiguous(found: readonly ProviderTarget[], { name }: Endpoint): GatewayError {
+  const kinds = new Set(found.map(({ kind }) => kind));
+  const names = kinds.size === found.length ? [...kinds] : found.map((target) => target.name);
+  return new GatewayError('ambiguous_provider', `Several providers have ${LABELS[name]}: ${names.join(', ')}.`);
+}
+
+/** What the client says, and takes it out of what is sent on; '' where it says nothing. */
+function takeWanted(exchange: Exchange): string {
+  const header = exchange.headers.get(HEADER);
+  exchange.headers.remove(HEADER);
+  let parameter = '';
+  const rest: string[] = [];
+  for (const pair of exchange.query.split('&')) {
+    if (pair.startsWith(`${PARAMETER}=`)) parameter = decoded(pair.slice(PARAMETER.length + 1));
+    else rest.push(pair);
+  }
+  exchange.query = rest.join('&');
+  return header ?? parameter;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * Throws `forbidden` for a key that is limited to some models: a batch may ask any, and an account's files are everybody's. The key's
+ * `allowBatches` lets it.
+ */
+function refuseLimitedKey(key: ApiKeyIdentity | null): void {
+  if (key === null || key.allowedModels === null || key.allowsBatches === true) return;
+  throw new GatewayError(
+    'forbidden',
+    'This key is limited to some models, so it may not use files and batches, which can ask any.',
+  );
+}
+
+/** Sends a request for what is kept in a provider's account on as it is, body and answer as streams. */
+export function forwardToAccount(
+  incoming: Incoming,
+  endpoint: Endpoint,
+  options: readonly AccountOption[],
+  plan: ContextPlan,
+  services: AdapterServices,
+): void {
+  const { exchange, context, facts } = incoming;
+  refuseLimitedKey(exchange.apiKey);
+  const target = chooseAccount(exchange, endpoint, options);
+  facts.provider = target.provider.telemetryName;
+  if (endpoint.name === 'geminiFiles') keepUploadsHere(exchange);
+  const route = 'passthrough';
+  const to = { route, converted: false, throughHub: false, model: '', streaming: false, endpoint } as const;
+  const call = target.call(exchange, context, to, false);
+  call.body = exchange.heldBody ?? (exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
+  const onClientAbort = plan.onClientAbortOf(target);
+  send(incoming, call, target, services, { format: null, hideUsage: false, onClientAbort, conversion: null });
+}
+
+/** A choice of one provider, for a request that asks a model without naming it. */
+export function onlyChoice(target: ProviderTarget, plan: ContextPlan): Choice {
+  return {
+    candidate: { target, model: '', account: null },
+    model: '',
+    affinity: null,
+    others: null,
+    policyOf: (one) => plan.policyOf(one),
+    onClientAbortOf: (one) => plan.onClientAbortOf(one),
+  };
+}

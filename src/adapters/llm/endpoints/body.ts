@@ -1,0 +1,80 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { JsonObject } from '../../../facts/conversation.ts';
+import type { CompiledAiPolicy } from '../ai-policy.ts';
+import { type FieldEdit, MultipartForm } from '../multipart.ts';
+import type { ReadableBody } from '../mutate/activation.ts';
+import type { MemberValues } from '../mutate/expressions.ts';
+import { type BodyMembers, RequestBody } from '../request-body.ts';
+
+/** A held request that names a model, as JSON or as a form: what the gateway has to know of it, and its changes, made in its bytes. */
+export interface EndpointBody extends ReadableBody {
+  /** '' where none is named. Throws `missing_model` where it isn't a usable name. */
+  readonly model: string;
+  readonly streaming: boolean;
+  /** What policies make of the members, as `RequestBody.changes` says. */
+  changes(policy: CompiledAiPolicy, computed: MemberValues, asked: string): MemberValues;
+  /** The body as it goes to the provider: with these changes, and `model`; '' leaves the client's. */
+  encode(model: string, changes: MemberValues): Buffer;
+}
+
+/** Throws `invalid_request_body` for what is neither one JSON object nor a form. */
+export function readBody(bytes: Buffer, contentType: string, members: BodyMembers): EndpointBody {
+  if (/^multipart\/form-data\b/i.test(contentType)) return new FormBody(bytes, contentType);
+  const body = new RequestBody(bytes, members);
+  return {
+    get json() {
+      return body.json;
+    },
+    model: body.model,
+    streaming: body.streaming,
+    changes: (policy, computed, asked) => body.changes(policy, computed, asked),
+    encode: (model, changes) => body.encode(model, changes, false),
+  };
+}
+
+class FormBody implements EndpointBody {
+  readonly model: string;
+  readonly streaming: boolean;
+  readonly #form: MultipartForm;
+
+  constructor(bytes: Buffer, contentType: string) {
+    const form = MultipartForm.read(bytes, contentType);
+    if (form === null) throw new GatewayError('invalid_request_body', 'The request body is not a well-formed form.');
+    this.#form = form;
+    const model = form.value('model');
+    if (model === null && form.has('model'))
+      throw new GatewayError('missing_model', 'The field "model" is not a usable name, or occurs more than once.');
+    this.model = model ?? '';
+    this.streaming = form.value('stream') === 'true';
+  }
+
+  /** The fields that are short texts. */
+  get json(): JsonObject {
+    return this.#form.texts();
+  }
+
+  changes({ overrides, defaults }: CompiledAiPolicy, computed: MemberValues, asked: string): MemberValues {
+    const changes = new Map<string, string | null>();
+    for (const { name, json } of overrides) changes.set(name, json);
+    for (const [name, json] of computed) changes.set(name, json);
+    for (const { name, json } of defaults) {
+      const set = changes.get(name);
+      const there = set === undefined ? (name === 'model' ? asked !== '' : this.#form.has(name)) : set !== null;
+      if (!there) changes.set(name, json);
+    }
+    return changes;
+  }
+
+  /** A field's text is the value itself where that is a string, else its JSON, which for numbers and truth values is what forms say. */
+  encode(model: string, changes: MemberValues): Buffer {
+    const edits: FieldEdit[] = [];
+    for (const [name, json] of changes) if (name !== 'model') edits.push({ name, value: textOf(json) });
+    if (model !== '' && model !== this.model) edits.push({ name: 'model', value: model });
+    return this.#form.encode(edits);
+  }
+}
+
+function textOf(json: string | null): string | null {
+  const value: unknown = json === null ? null : JSON.parse(json);
+  return typeof value === 'string' || value === null ? value : json;
+}

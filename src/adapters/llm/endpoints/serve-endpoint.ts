@@ -1,0 +1,112 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { LlmOperation } from '../../../facts/llm.ts';
+import type { UpstreamCall } from '../../../upstream/call.ts';
+import type { AdapterServices } from '../../adapter.ts';
+import type { CompiledAiPolicy } from '../ai-policy.ts';
+import { type Choice, planAttempts } from '../choice.ts';
+import type { Format } from '../formats/format.ts';
+import { isAllowed } from '../model-pattern.ts';
+import { llmActivation } from '../mutate/activation.ts';
+import { computeMembers, type MemberValues, NO_MEMBERS } from '../mutate/expressions.ts';
+import type { AnswerPlan } from '../relay.ts';
+import { type Incoming, send } from '../serve.ts';
+import type { Destination } from '../target.ts';
+import type { Candidate } from '../target-groups.ts';
+import type { EndpointBody } from './body.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type ImageConversion, imageConversion } from './images/conversion.ts';
+import { convertingDispatch } from './images/sink.ts';
+import { refuseUnlessTaken } from './support.ts';
+import { mediaFormat } from './usage.ts';
+
+/** States what a request is, where its path names one of these APIs. */
+export function receiveEndpoint({ exchange, facts }: Incoming, endpoint: Endpoint): void {
+  facts.operation = endpoint.operation;
+  exchange.errorDialect = endpoint.dialect;
+}
+
+/**
+ * Sends a request for images, audio or moderation on: in the client's bytes but for the model and members that policies set; images to
+ * Google's models converted. Further attempts go to other providers, each with a body of its own.
+ *
+ * Throws `missing_model`, `model_not_allowed`, `unsupported_conversion` and `unsupported_parameter`.
+ */
+export function forwardEndpoint(
+  incoming: Incoming,
+  endpoint: Endpoint,
+  body: EndpointBody,
+  choice: Choice,
+  services: AdapterServices,
+): void {
+  const { exchange, context, facts } = incoming;
+  const allowed = exchange.apiKey?.allowedModels ?? null;
+  if (allowed !== null && body.model === '') throw new GatewayError('missing_model');
+  if (!isAllowed(allowed, body.model)) throw new GatewayError('model_not_allowed');
+  facts.clientModel = body.model;
+  facts.streaming = body.streaming;
+  const answer: AnswerPlan = {
+    format: formatOf(endpoint.operation),
+    hideUsage: false,
+    onClientAbort: 'cancel',
+    conversion: null,
+  };
+  let conversion: ImageConversion | null = null;
+  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+    const { target } = candidate;
+    const policy = choice.policyOf(target);
+    const { transformations, strict } = policy;
+    const asked = target.provider.model || candidate.model || body.model;
+    const computed =
+      transformations.length === 0
+        ? NO_MEMBERS
+        : computeMembers(transformations, llmActivation(exchange, body, body.model, asked));
+    const changes = body.changes(policy, computed, asked);
+    const model = modelFor(asked, changes, policy);
+    facts.provider = target.provider.telemetryName;
+    facts.requestModel = model;
+    conversion = imageConversion(endpoint, target.kind, model);
+    if (conversion === null) refuseUnlessTaken(target, endpoint);
+    // Others have a model of their own for who names none.
+    if (model === '' && (conversion !== null || target.kind === 'azure')) throw new GatewayError('missing_model');
+    const to: Destination = {
+      route: conversion === null ? 'detect' : 'generateContent',
+      converted: conversion !== null,
+      throughHub: conversion !== null,
+      model,
+      streaming: false,
+      ...(conversion === null && { endpoint }),
+    };
+    const directed = call ?? target.call(exchange, context, to, true);
+    if (call !== null) target.address(call, context, to, true);
+    const bytes = body.encode(model, changes);
+    directed.body = conversion === null ? bytes : conversion.encode(bytes, strict);
+    if (conversion !== null) directed.path = conversion.pathFrom(directed.path);
+    answer.onClientAbort = choice.onClientAbortOf(target);
+    return directed;
+  };
+  const call = direct(choice.candidate, null);
+  planAttempts(call, context, choice, direct);
+  const limit = context.maxBufferBytes;
+  send(incoming, call, choice.candidate.target, services, answer, (dispatch) =>
+    convertingDispatch(dispatch, () => conversion, limit),
+  );
+}
+
+/** The model that a request with these changes goes to, as `RequestBody.modelFor` says. */
+function modelFor(asked: string, changes: MemberValues, { aliases }: CompiledAiPolicy): string {
+  const set = changes.get('model');
+  const value: unknown = set === undefined ? asked : JSON.parse(set ?? '""');
+  const model = typeof value === 'string' ? value : '';
+  return aliases === null ? model : aliases.resolve(model);
+}
+
+const formats = new Map<LlmOperation, Format>();
+
+function formatOf(operation: LlmOperation): Format {
+  let format = formats.get(operation);
+  if (format === undefined) {
+    format = mediaFormat(operation);
+    formats.set(operation, format);
+  }
+  return format;
+}
