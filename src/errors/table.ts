@@ -54,6 +54,11 @@ export const ERRORS = {
     message: 'No route matches this request.',
     hint: 'Compare host, path, method and headers with the configured routes.',
   },
+  virtual_model_no_matching_target: {
+    status: 400,
+    message: 'No condition of the virtual model matches this request.',
+    hint: 'Compare the request with the `when` of its targets; a last target without one takes the rest.',
+  },
   model_not_found: { status: 404, message: 'Model not found.', hint: 'GET /v1/models lists the models served here.' },
   request_timeout: {
     status: 408,

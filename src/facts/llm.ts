@@ -122,6 +122,9 @@ export interface AiPolicy {
   defaults?: Readonly<Record<string, unknown>> | null | undefined;
   /** Members set in every request body, in place of the client's. */
   overrides?: Readonly<Record<string, unknown>> | null | undefined;
+  /** Members computed by CEL: of the body as it came, and of the body as the provider gets it. */
+  transformations?: Readonly<Record<string, string>> | null | undefined;
+  finalTransformations?: Readonly<Record<string, string>> | null | undefined;
   /** Model name or pattern (at most one `*`) → the model asked for instead. */
   modelAliases?: Readonly<Record<string, string>> | undefined;
   /** What a conversion can't say is refused, never dropped. */

@@ -71,8 +71,6 @@ type AiPolicyValue = z.infer<typeof schema>;
 /** Parts that this version validates but does not execute; only the guards protect. */
 const INACTIVE = [
   { name: 'promptGuard', protects: true },
-  { name: 'transformations', protects: false },
-  { name: 'finalTransformations', protects: false },
   { name: 'prompts', protects: false },
   { name: 'promptCaching', protects: false },
 ] as const satisfies readonly { name: keyof AiPolicyValue; protects: boolean }[];

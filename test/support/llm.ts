@@ -178,6 +178,12 @@ export function llmBench(options: BenchOptions): LlmBench {
   };
 }
 
+/** Expressions that could not be evaluated, by the policy whose they are. */
+export async function failedExpressions({ metrics }: LlmBench): Promise<{ policy: unknown; value: number }[]> {
+  const { values } = await metrics.celErrors.get();
+  return values.map(({ labels, value }) => ({ policy: labels.policy, value }));
+}
+
 /** Stands for backendAuth: puts a plain key in as a bearer token. */
 function keyOf(policies: PolicyMap): UpstreamCall['prepare'] {
   const key = (policies.backendAuth as { key?: string } | undefined)?.key;

@@ -37,7 +37,7 @@ export class AiBackendServer implements CompiledBackend {
       }),
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
-    this.#plans = new ContextPlans(groups.flat());
+    this.#plans = new ContextPlans(groups.flat(), services.cel);
     this.#holdsBody = groups.flat().some(({ target }) => target.signs);
   }
 

@@ -1,5 +1,8 @@
+import type { Expressions } from '../../cel/index.ts';
 import type { AiPolicy } from '../../facts/llm.ts';
 import { matchesPattern, specificity } from './model-pattern.ts';
+import { type ComputedMember, compileMembers } from './mutate/expressions.ts';
+import { FinalTransformations } from './mutate/final.ts';
 import { ConfiguredRoutes } from './paths.ts';
 
 /** What the `ai` policies of a route, a backend and a model come to, prepared once. */
@@ -7,6 +10,9 @@ export interface CompiledAiPolicy {
   /** Members to set, each with its encoded value: overrides always, defaults where the client has none. */
   readonly overrides: readonly PreparedMember[];
   readonly defaults: readonly PreparedMember[];
+  /** Members computed from the body as it came. */
+  readonly transformations: readonly ComputedMember[];
+  readonly finalTransformations: FinalTransformations | null;
   readonly aliases: ModelAliases | null;
   /** Null: the default paths. */
   readonly routes: ConfiguredRoutes | null;
@@ -17,29 +23,34 @@ export interface CompiledAiPolicy {
 export interface PreparedMember {
   readonly name: string;
   readonly json: string;
-  /** Where the member is `model`: the name, for the choice of model. */
+  /** The value where it is a string, else ''. */
   readonly text: string;
 }
 
 export const NO_AI_POLICY: CompiledAiPolicy = {
   overrides: [],
   defaults: [],
+  transformations: [],
+  finalTransformations: null,
   aliases: null,
   routes: null,
   strict: false,
 };
 
-/** Puts policy values together, the more specific last: members and aliases one by one, routes as a whole. */
-export function compileAiPolicy(values: readonly unknown[]): CompiledAiPolicy {
+/** Puts policy values together, the more specific last: members and aliases one by one, everything else as a whole. */
+export function compileAiPolicy(values: readonly unknown[], cel: Expressions): CompiledAiPolicy {
   const given = values.filter((value): value is AiPolicy => typeof value === 'object' && value !== null);
   if (given.length === 0) return NO_AI_POLICY;
   const overrides = Object.assign({}, ...given.map((value) => value.overrides));
   const defaults = Object.assign({}, ...given.map((value) => value.defaults));
+  const final = compileMembers(Object.assign({}, ...given.map((value) => value.finalTransformations)), cel);
   const aliases: Record<string, string> = Object.assign({}, ...given.map((value) => value.modelAliases));
   const routes = given.findLast((value) => value.routes !== undefined && Object.keys(value.routes).length > 0)?.routes;
   return {
     overrides: prepare(overrides),
     defaults: prepare(defaults),
+    transformations: compileMembers(Object.assign({}, ...given.map((value) => value.transformations)), cel),
+    finalTransformations: final.length === 0 ? null : new FinalTransformations(final),
     aliases: Object.keys(aliases).length === 0 ? null : new ModelAliases(aliases),
     routes: routes === undefined ? null : new ConfiguredRoutes(routes),
     strict: given.findLast((value) => typeof value.strict === 'boolean')?.strict === true,

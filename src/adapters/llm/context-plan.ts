@@ -1,3 +1,4 @@
+import type { Expressions } from '../../cel/index.ts';
 import type { OnClientAbort } from '../../facts/llm.ts';
 import type { PolicyMap } from '../../resources/types.ts';
 import type { RouteContext } from '../adapter.ts';
@@ -19,10 +20,10 @@ export class ContextPlan {
   readonly #policies = new Map<ProviderTarget, CompiledAiPolicy>();
   readonly #onClientAbort = new Map<ProviderTarget, OnClientAbort>();
 
-  constructor(context: RouteContext, targets: readonly PlannedTarget[]) {
-    this.ai = compileAiPolicy([context.values.ai]);
+  constructor(context: RouteContext, targets: readonly PlannedTarget[], cel: Expressions) {
+    this.ai = compileAiPolicy([context.values.ai], cel);
     for (const { target, policies } of targets) {
-      this.#policies.set(target, compileAiPolicy([context.values.ai, policies.ai]));
+      this.#policies.set(target, compileAiPolicy([context.values.ai, policies.ai], cel));
       const abort = policies.onClientAbort ?? context.values.onClientAbort;
       this.#onClientAbort.set(target, abort === 'cancel' ? 'cancel' : 'drain');
     }
@@ -41,16 +42,18 @@ export class ContextPlan {
 /** Plans by route context, made with the first request of each. */
 export class ContextPlans {
   readonly #targets: readonly PlannedTarget[];
+  readonly #cel: Expressions;
   readonly #plans = new WeakMap<RouteContext, ContextPlan>();
 
-  constructor(targets: readonly PlannedTarget[]) {
+  constructor(targets: readonly PlannedTarget[], cel: Expressions) {
     this.#targets = targets;
+    this.#cel = cel;
   }
 
   of(context: RouteContext): ContextPlan {
     let plan = this.#plans.get(context);
     if (plan === undefined) {
-      plan = new ContextPlan(context, this.#targets);
+      plan = new ContextPlan(context, this.#targets, this.#cel);
       this.#plans.set(context, plan);
     }
     return plan;

@@ -1,4 +1,6 @@
-import type { JsonScanner } from './json-scan.ts';
+import { GatewayError } from '../../errors/table.ts';
+import { type Found, JsonScanner } from './json-scan.ts';
+import type { Wanted } from './json-wanted.ts';
 
 /** A change to one member of the top-level object. `json` is its new value, encoded; null removes the member. */
 export interface MemberEdit {
@@ -14,12 +16,57 @@ interface Splice {
   readonly text: string;
 }
 
+/** Several changes to one JSON object, members and places within them, made in its own bytes at once. */
+export class BodyEditor {
+  readonly #bytes: Buffer;
+  readonly #wanted: Wanted;
+  readonly #scan: JsonScanner;
+  readonly #edits: MemberEdit[] = [];
+  readonly #splices: Splice[] = [];
+
+  /** @param wanted the members that may be read or changed. Throws `invalid_request_body` for what isn't one JSON object. */
+  constructor(bytes: Buffer, wanted: Wanted) {
+    this.#bytes = bytes;
+    this.#wanted = wanted;
+    this.#scan = new JsonScanner(wanted, bytes.length);
+    this.#scan.write(bytes);
+    if (!this.#scan.complete) throw new GatewayError('invalid_request_body');
+  }
+
+  /** Where a member is; null where it isn't there. */
+  find(name: string): Found | null {
+    return this.#scan.found(this.#wanted.slot(name));
+  }
+
+  /** Sets a member as a whole; `json` null removes it. One that is set is not spliced. */
+  set(name: string, json: string | null): void {
+    this.#edits.push({ name, slot: this.#wanted.slot(name), json });
+  }
+
+  /** Puts text in at an offset; of several at one offset the first stays first. */
+  insert(at: number, text: string): void {
+    if (text !== '') this.#splices.push({ from: at, to: at, text });
+  }
+
+  /** The changed body; the bytes given where nothing changed. */
+  apply(): Buffer {
+    if (this.#edits.length === 0 && this.#splices.length === 0) return this.#bytes;
+    return editMembers(this.#bytes, this.#scan, this.#edits, this.#splices);
+  }
+}
+
 /**
  * Changes members of a JSON object in its own bytes: everything else, known or not, stays as the client wrote it.
- * `scan` is a complete scan of `body` for at least the members edited, each of which occurs at most once.
+ * `scan` is a complete scan of `body` for at least the members edited, each of which occurs at most once. `inner`: changes within other
+ * members.
  */
-export function editMembers(body: Buffer, scan: JsonScanner, edits: readonly MemberEdit[]): Buffer {
-  const splices: Splice[] = [];
+export function editMembers(
+  body: Buffer,
+  scan: JsonScanner,
+  edits: readonly MemberEdit[],
+  inner: readonly Splice[] = [],
+): Buffer {
+  const splices: Splice[] = [...inner];
   const added: string[] = [];
   const removed: MemberEdit[] = [];
   for (const edit of edits) {

@@ -4,17 +4,19 @@ import type { LlmModel, LlmRouter, VirtualModel } from '../../resources/types.ts
 import { compileValueTest, type ValueTest } from '../../resources/value-match.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
 import { choose } from './choice.ts';
+import { type ConditionalModel, conditionalModels } from './conditional-models.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { detect } from './formats/detect.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
 import { listedModels, modelOfListPath, renderModel, renderModels, speaksAnthropic } from './models.ts';
 import { multipartField } from './multipart.ts';
+import { llmActivation } from './mutate/activation.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
 import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
-import { virtualGroups } from './virtual-models.ts';
+import { found, virtualGroups } from './virtual-models.ts';
 
 interface RoutedModel {
   readonly model: LlmModel;
@@ -32,6 +34,7 @@ export class ModelRouter implements CompiledBackend {
   /** In the router's order, the most specific pattern first. */
   readonly #models: readonly RoutedModel[];
   readonly #virtual: ReadonlyMap<string, VirtualModel>;
+  readonly #conditional: ReadonlyMap<string, ConditionalModel>;
   readonly #plans: ContextPlans;
 
   constructor(router: LlmRouter, scope: string, services: AdapterServices) {
@@ -48,7 +51,8 @@ export class ModelRouter implements CompiledBackend {
     });
     this.#models = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
-    this.#plans = new ContextPlans(planned);
+    this.#conditional = conditionalModels(router.virtualModels, services.cel);
+    this.#plans = new ContextPlans(planned, services.cel);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
@@ -87,7 +91,7 @@ export class ModelRouter implements CompiledBackend {
     if (pathModel !== '' && model !== pathModel)
       throw new GatewayError('invalid_request_body', 'The path and the body name different models.');
     facts.clientModel = model;
-    const { groups, passthrough } = this.#groupsFor(incoming, model);
+    const { groups, passthrough } = this.#groupsFor(incoming, model, body);
     const json = body === null ? null : bytes;
     const choice = choose(groups, exchange, incoming.context, plan, { model, body: json });
     // A virtual model's name means nothing to a provider: another takes its place.
@@ -104,8 +108,14 @@ export class ModelRouter implements CompiledBackend {
     forwardAsIs(incoming, bytes, choice, this.#services, read ? detect : null);
   }
 
-  /** Throws model_not_allowed, model_not_found or not_active. */
-  #groupsFor({ exchange }: Incoming, model: string): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
+  /**
+   * `body`: what conditions may read of it. Throws model_not_allowed, model_not_found, virtual_model_no_matching_target or not_active.
+   */
+  #groupsFor(
+    { exchange }: Incoming,
+    model: string,
+    body: RequestBody | null = null,
+  ): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
     const virtual = this.#virtual.get(model);
     if (virtual === undefined) {
@@ -117,7 +127,10 @@ export class ModelRouter implements CompiledBackend {
       const routed = this.#find(exchange, name, true);
       return routed === null ? null : { target: routed.target, model: name };
     };
-    return { groups: virtualGroups(virtual, resolve), passthrough: 'detect' };
+    const { routing } = virtual;
+    if (routing.kind !== 'conditional') return { groups: virtualGroups(routing, resolve), passthrough: 'detect' };
+    const target = this.#conditional.get(model)?.choose(llmActivation(exchange, body, model)) ?? '';
+    return { groups: new TargetGroups([[found(resolve(target))]]), passthrough: 'detect' };
   }
 
   /** The entry that serves a concrete model; `internal` ones only for virtual models. */

@@ -1,10 +1,12 @@
 import { GatewayError } from '../../errors/table.ts';
+import type { JsonObject } from '../../facts/conversation.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
-import { isObject } from './formats/fields.ts';
+import { isObject, parseObject } from './formats/fields.ts';
 import { editMembers, type MemberEdit } from './json-edit.ts';
 import { type Found, JsonScanner } from './json-scan.ts';
 import { jsonString, jsonValue } from './json-value.ts';
 import { Wanted } from './json-wanted.ts';
+import type { MemberValues } from './mutate/expressions.ts';
 
 /** Longest model name a request may have, in bytes. */
 const MAX_MODEL_BYTES = 1024;
@@ -19,9 +21,8 @@ export class BodyMembers {
 
   constructor(policies: readonly CompiledAiPolicy[]) {
     const names = new Set<string>(ESSENTIAL);
-    for (const { overrides, defaults } of policies) {
-      for (const { name } of overrides) names.add(name);
-      for (const { name } of defaults) names.add(name);
+    for (const { overrides, defaults, transformations } of policies) {
+      for (const { name } of [...overrides, ...defaults, ...transformations]) names.add(name);
     }
     this.wanted = new Wanted(Object.fromEntries([...names].map((name) => [name, true as const])));
     this.model = this.wanted.slot('model');
@@ -37,6 +38,7 @@ export class RequestBody {
   readonly bytes: Buffer;
   readonly #members: BodyMembers;
   readonly #scan: JsonScanner;
+  #json: JsonObject | null | undefined;
 
   /**
    * Throws `invalid_request_body` for what isn't one JSON object, and where a member that matters occurs twice, or again in other
@@ -66,16 +68,44 @@ export class RequestBody {
     return model;
   }
 
+  /** Parsed when it is first asked for; null where the bytes turn out to be no JSON in full. */
+  get json(): JsonObject | null {
+    if (this.#json === undefined) this.#json = parseObject(this.bytes.toString('utf8'));
+    return this.#json;
+  }
+
   get streaming(): boolean {
     return isTrue(this.#scan.found(this.#members.stream));
   }
 
-  /** The model that policies make of the one asked for (`pinned` by the provider, else `named` by the path or body): overridden, defaulted, then aliased. */
-  modelFor(pinned: string, named: string, policy: CompiledAiPolicy): string {
-    let model = pinned === '' ? named : pinned;
-    for (const { name, text } of policy.overrides) if (name === 'model') model = text;
-    if (model === '') for (const { name, text } of policy.defaults) if (name === 'model') model = text;
-    return policy.aliases === null ? model : policy.aliases.resolve(model);
+  /**
+   * What policies make of the members, in agentgateway's order: overrides, then what was computed of the body as it came, then defaults
+   * for members that are not there by then. `asked`: the model asked for so far, '' = none.
+   */
+  changes({ overrides, defaults }: CompiledAiPolicy, computed: MemberValues, asked: string): MemberValues {
+    if (overrides.length === 0 && defaults.length === 0) return computed;
+    const changes = new Map<string, string | null>();
+    for (const { name, json } of overrides) changes.set(name, json);
+    for (const [name, json] of computed) changes.set(name, json);
+    for (const { name, json } of defaults) {
+      const set = changes.get(name);
+      const there = set === undefined ? this.#has(name, asked) : set !== null;
+      if (!there) changes.set(name, json);
+    }
+    return changes;
+  }
+
+  /** The model that a request with these changes goes to: as they have it, then aliased. '' = none. */
+  modelFor(asked: string, changes: MemberValues, { aliases }: CompiledAiPolicy): string {
+    const set = changes.get('model');
+    const model = set === undefined ? asked : (jsonString(set === null ? null : Buffer.from(set)) ?? '');
+    return aliases === null ? model : aliases.resolve(model);
+  }
+
+  /** True where the answer is to be a stream, these changes made. */
+  streamingWith(changes: MemberValues): boolean {
+    const set = changes.get('stream');
+    return set === undefined ? this.streaming : set === 'true';
   }
 
   /** True where the stream must be made to report usage that the client did not ask for. */
@@ -87,27 +117,26 @@ export class RequestBody {
   /**
    * The body as it goes to the provider; the client's own bytes where nothing changes. `model` '': the format has it in the path.
    */
-  encode(model: string, policy: CompiledAiPolicy, includeUsage: boolean): Buffer {
+  encode(model: string, changes: MemberValues, includeUsage: boolean): Buffer {
     const edits: MemberEdit[] = [];
-    for (const { name, json } of policy.overrides) if (name !== 'model') this.#edit(edits, name, json);
-    for (const { name, json } of policy.defaults) {
-      const overridden = policy.overrides.some((override) => override.name === name);
-      if (name !== 'model' && !overridden && this.#scan.found(this.#members.wanted.slot(name)) === null)
-        this.#edit(edits, name, json);
-    }
+    for (const [name, json] of changes) if (name !== 'model') this.#edit(edits, name, json);
     if (model !== '' && model !== this.model) this.#edit(edits, 'model', JSON.stringify(model));
     if (includeUsage) this.#includeUsage(edits);
     return edits.length === 0 ? this.bytes : editMembers(this.bytes, this.#scan, edits);
   }
 
-  #edit(edits: MemberEdit[], name: string, json: string): void {
+  #has(name: string, asked: string): boolean {
+    return name === 'model' ? asked !== '' : this.#scan.found(this.#members.wanted.slot(name)) !== null;
+  }
+
+  #edit(edits: MemberEdit[], name: string, json: string | null): void {
     edits.push({ name, slot: this.#members.wanted.slot(name), json });
   }
 
   #includeUsage(edits: MemberEdit[]): void {
     const set = edits.findIndex((edit) => edit.name === 'stream_options');
     const before =
-      set < 0 ? jsonValue(this.#scan.value(this.#members.streamOptions)) : JSON.parse(edits[set]?.json ?? '');
+      set < 0 ? jsonValue(this.#scan.value(this.#members.streamOptions)) : JSON.parse(edits[set]?.json ?? 'null');
     if (set >= 0) edits.splice(set, 1);
     const options = { ...(isObject(before) ? before : {}), include_usage: true };
     this.#edit(edits, 'stream_options', JSON.stringify(options));

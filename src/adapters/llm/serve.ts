@@ -18,6 +18,8 @@ import { isFormatName } from './formats/route-types.ts';
 import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { speaksAnthropic } from './models.ts';
+import { llmActivation } from './mutate/activation.ts';
+import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
@@ -108,10 +110,23 @@ export function forwardJson(
   const inPath = modelInPath(exchange.path);
   const named = inPath === '' ? body.model : inPath;
   facts.clientModel = named;
-  facts.streaming = body.streaming || streamInPath(exchange.path);
+  const pathStreams = streamInPath(exchange.path);
+  facts.streaming = body.streaming || pathStreams;
+  /** What the policies of a target make of the body's members. */
+  const changed = ({ target, model }: Candidate) => {
+    const policy = choice.policyOf(target);
+    const asked = target.provider.model || model || named;
+    const { transformations } = policy;
+    const computed =
+      transformations.length === 0
+        ? NO_MEMBERS
+        : computeMembers(transformations, llmActivation(exchange, body, named, asked));
+    const changes = body.changes(policy, computed, asked);
+    return { policy, changes, model: body.modelFor(asked, changes, policy) };
+  };
   if (canCount(route) && isFormatName(route)) {
     const first = choice.candidate.target;
-    const model = body.modelFor(first.provider.model, named, choice.policyOf(first));
+    const { model } = changed(choice.candidate);
     facts.provider = first.provider.telemetryName;
     if (!first.formats(model).has(route)) return countTokens(incoming, body, model, services);
   }
@@ -120,9 +135,7 @@ export function forwardJson(
   let convertible: ConvertibleRequest | null = null;
   const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
     const { target } = candidate;
-    const policy = choice.policyOf(target);
-    const asked = candidate.model === '' ? named : candidate.model;
-    const model = body.modelFor(target.provider.model, asked, policy);
+    const { policy, changes, model } = changed(candidate);
     if (model === '') throw new GatewayError('missing_model');
     const own = target.formatFor(route, model);
     // A model's own API is only passed on: what bears others' signatures goes by way of the one that is written anew.
@@ -130,8 +143,10 @@ export function forwardJson(
     const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
-    const includeUsage = !converted && body.streaming && !wantsUsage;
-    const bytes = body.encode(inPath === '' ? model : '', policy, includeUsage);
+    const streaming = body.streamingWith(changes);
+    facts.streaming = streaming || pathStreams;
+    const includeUsage = !converted && streaming && !wantsUsage;
+    const bytes = body.encode(inPath === '' ? model : '', changes, includeUsage);
     const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
@@ -147,6 +162,8 @@ export function forwardJson(
       answer.conversion = null;
       directed.body = target.shapeNative(bytes, to);
     }
+    if (policy.finalTransformations !== null && Buffer.isBuffer(directed.body))
+      directed.body = policy.finalTransformations.apply(directed.body, exchange, named);
     return directed;
   };
   const call = direct(choice.candidate, null);

@@ -5,13 +5,16 @@ import { type Candidate, TargetGroups } from './target-groups.ts';
 /** Finds what serves a concrete name, internal models included; null where nothing serves this request. */
 export type ResolveModel = (name: string) => Candidate | null;
 
+/** How a target is chosen where the request has no part in it. */
+export type DrawnRouting = Exclude<VirtualModel['routing'], { kind: 'conditional' }>;
+
 /**
  * Who may serve a request for a virtual model: one drawn by weight, or all of a failover in their order.
  *
- * Throws `not_active` for conditional routing, `model_not_found` where no target serves this request.
+ * Throws `model_not_found` where no target serves this request.
  */
 export function virtualGroups(
-  { name, routing }: VirtualModel,
+  routing: DrawnRouting,
   resolve: ResolveModel,
   random: () => number = Math.random,
 ): TargetGroups {
@@ -23,15 +26,11 @@ export function virtualGroups(
       found(served.flat()[0]);
       return new TargetGroups(served);
     }
-    case 'conditional':
-      throw new GatewayError(
-        'not_active',
-        `The virtual model "${name}" is routed by conditions, which this version doesn't execute.`,
-      );
   }
 }
 
-function found(candidate: Candidate | null | undefined): Candidate {
+/** Throws `model_not_found` for null. */
+export function found(candidate: Candidate | null | undefined): Candidate {
   if (candidate === null || candidate === undefined) throw new GatewayError('model_not_found');
   return candidate;
 }

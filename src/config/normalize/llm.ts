@@ -240,7 +240,6 @@ function normalizeVirtualModel(
       }
     }
   }
-  if (given[0] === 'conditional') context.inactive(section.path);
   return { name, routing: virtualRouting(routing) };
 }
 

@@ -94,7 +94,7 @@ describe('model routing', () => {
     ],
     ['an unknown model', chat('nope'), 404, 'model_not_found'],
     ['an internal model', chat('inner'), 404, 'model_not_found'],
-    ['a virtual model', chat('virtual'), 503, 'not_active'],
+    ['a virtual model whose target is served by nothing', chat('virtual'), 404, 'model_not_found'],
     ['a model behind an inactive guard', chat('guarded'), 503, 'not_active'],
     ['a model of a provider that is not executed', chat('gem'), 503, 'not_active'],
     [

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteContext } from '../../../src/adapters/adapter.ts';
-import { type ResolveModel, virtualGroups } from '../../../src/adapters/llm/virtual-models.ts';
+import { type DrawnRouting, type ResolveModel, virtualGroups } from '../../../src/adapters/llm/virtual-models.ts';
 import type { VirtualModel } from '../../../src/resources/types.ts';
 import type { Dispatch } from '../../../src/upstream/call.ts';
-import { llmBench, model, provider, serve } from '../../support/llm.ts';
+import { failedExpressions, llmBench, model, provider, serve } from '../../support/llm.ts';
 
 const weighted = (targets: { model: string; weight: number }[]): VirtualModel => ({
   name: 'virtual',
@@ -58,7 +58,7 @@ describe('a weighted model', () => {
           const sum = weights.reduce((a, b) => a + b);
           const drawn = weights.map(() => 0);
           for (let i = 0; i < sum; i++) {
-            const groups = virtualGroups(virtual, resolve, () => (i + 0.5) / sum);
+            const groups = virtualGroups(virtual.routing as DrawnRouting, resolve, () => (i + 0.5) / sum);
             drawn[Number(groups.pick({} as RouteContext, { model: 'virtual', affinity: null }).model)]!++;
           }
           expect(drawn).toEqual(weights);
@@ -148,4 +148,65 @@ it('is listed beside the public models, to who may use it', async () => {
   };
   expect(await names(null)).toEqual(['virtual', 'fast']);
   expect(await names(['fast'])).toEqual(['fast']);
+});
+
+describe('a conditional model', () => {
+  const conditional = (...targets: [string, string][]): VirtualModel => ({
+    name: 'virtual',
+    routing: { kind: 'conditional', targets: targets.map(([name, when]) => ({ model: name, when })) },
+  });
+  const short = 'llmRequest.max_tokens < 100';
+
+  it.each<[string, [string, string][], object, string]>([
+    [
+      'the first that holds',
+      [
+        ['fast', short],
+        ['big-1', ''],
+      ],
+      { max_tokens: 5 },
+      'fast',
+    ],
+    [
+      'the last, which always does',
+      [
+        ['fast', short],
+        ['big-1', ''],
+      ],
+      { max_tokens: 500 },
+      'big-1',
+    ],
+    [
+      'none that fails',
+      [
+        ['fast', short],
+        ['big-1', 'true'],
+      ],
+      {},
+      'big-1',
+    ],
+    [
+      'by headers',
+      [
+        ['fast', 'request.headers["x-tier"] == "free"'],
+        ['big-1', ''],
+      ],
+      {},
+      'fast',
+    ],
+    ['by the name it was asked by', [['fast', 'llmRequest.model == "virtual"']], {}, 'fast'],
+  ])('asks for %s', async (_, targets, more, expected) => {
+    const llm = llmBench({ models: MODELS, virtualModels: [conditional(...targets)] });
+    const body = JSON.stringify({ model: 'virtual', messages: [], ...more });
+    await serve(llm, { ...ask, body, headers: ['x-tier', 'free'] });
+    expect(llm.flights[0]!.json.model).toBe(expected);
+  });
+
+  it('is refused where no condition holds, and conditions that fail are counted', async () => {
+    const llm = llmBench({ models: MODELS, virtualModels: [conditional(['fast', short])] });
+    const exchange = await serve(llm, ask);
+    expect(exchange.status).toBe(400);
+    expect(exchange.error?.code).toBe('virtual_model_no_matching_target');
+    expect(await failedExpressions(llm)).toEqual([{ policy: 'virtualModels', value: 1 }]);
+  });
 });
