@@ -23,6 +23,11 @@ export const ERRORS = {
     message: 'The request names no model.',
     hint: 'Set the string field "model" in the body.',
   },
+  ambiguous_provider: {
+    status: 400,
+    message: 'The request names no model, and several providers could serve it.',
+    hint: 'Name a provider, or a model it serves, in the header x-sluice-provider or the query parameter "provider".',
+  },
   unsupported_conversion: {
     status: 400,
     message: "The provider does not take requests in this API's format.",
@@ -32,6 +37,11 @@ export const ERRORS = {
     status: 400,
     message: 'The request asks for something that the provider can not do.',
     hint: 'Leave it out, or ask a model whose provider takes it.',
+  },
+  previous_response_not_found: {
+    status: 400,
+    message: 'The previous response was not found.',
+    hint: 'It was never stored, has expired or was deleted, or is of a provider that this model is not at: send the conversation as input.',
   },
   unauthenticated: {
     status: 401,
@@ -44,6 +54,11 @@ export const ERRORS = {
     hint: 'Send a Proxy-Authorization header.',
   },
   forbidden: { status: 403, message: 'This caller may not do that.', hint: 'Ask the operator for access.' },
+  model_authorization_denied: {
+    status: 403,
+    message: 'This caller may not use that model.',
+    hint: "Ask the operator; the model's authorization rules decide.",
+  },
   model_not_allowed: {
     status: 403,
     message: 'This key may not use that model.',
@@ -60,6 +75,11 @@ export const ERRORS = {
     hint: 'Compare the request with the `when` of its targets; a last target without one takes the rest.',
   },
   model_not_found: { status: 404, message: 'Model not found.', hint: 'GET /v1/models lists the models served here.' },
+  response_not_found: {
+    status: 404,
+    message: 'Response not found.',
+    hint: 'It was never stored, has expired or was deleted.',
+  },
   request_timeout: {
     status: 408,
     message: 'The request did not arrive in time.',
@@ -89,6 +109,11 @@ export const ERRORS = {
     status: 503,
     message: 'The gateway is at its memory budget for held bodies.',
     hint: 'Retry shortly; the operator may raise config.bodyBufferBudget.',
+  },
+  store_unavailable: {
+    status: 503,
+    message: 'The store of the gateway does not answer.',
+    hint: "Retry shortly; the gateway's log says what is wrong.",
   },
   header_fields_too_large: {
     status: 431,
@@ -145,6 +170,11 @@ export const ERRORS = {
     message: "The backend's answer could not be understood.",
     hint: "Look at the backend's log.",
   },
+  response_too_large: {
+    status: 502,
+    message: "The backend's answer is larger than this route may hold, and a policy has to see it whole.",
+    hint: 'Raise frontendPolicies.http.maxBufferSize, or leave response.body out of the policy.',
+  },
   upstream_timeout: {
     status: 504,
     message: 'The backend did not answer in time.',
@@ -167,16 +197,19 @@ export class GatewayError extends Error {
   readonly status: number;
   /** Response headers the error carries (flat, lower-case names), e.g. retry-after or www-authenticate. */
   readonly headers: readonly string[];
+  /** The field of the request it is about, for dialects that name it; null where it is about none. */
+  readonly param: string | null;
 
   constructor(
     code: ErrorCode,
     message?: string,
-    options: { cause?: unknown; headers?: readonly string[]; status?: number } = {},
+    options: { cause?: unknown; headers?: readonly string[]; status?: number; param?: string } = {},
   ) {
     super(message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = options.status ?? ERRORS[code].status;
     this.headers = options.headers ?? [];
+    this.param = options.param ?? null;
   }
 
   get hint(): string {

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
@@ -6,6 +5,10 @@ import type { AiBackend } from '../../resources/types.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
 import { type Choice, choose } from './choice.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
+import { type AccountOption, forwardToAccount } from './endpoints/account.ts';
+import { readBody } from './endpoints/body.ts';
+import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
+import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
@@ -20,6 +23,8 @@ export class AiBackendServer implements CompiledBackend {
   readonly #services: AdapterServices;
   readonly #groups: TargetGroups;
   readonly #plans: ContextPlans;
+  /** Who may be asked without a model. */
+  readonly #accounts: readonly AccountOption[];
   /** One of the providers is shown signatures, which cover the body. */
   readonly #holdsBody: boolean;
 
@@ -37,13 +42,17 @@ export class AiBackendServer implements CompiledBackend {
       }),
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
+    this.#accounts = groups.flat().map(({ target }) => ({ target, model: '' }));
     this.#plans = new ContextPlans(groups.flat(), services.cel);
     this.#holdsBody = groups.flat().some(({ target }) => target.signs);
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
     const plan = this.#plans.of(context);
-    let route = plan.ai.routes?.routeOf(exchange.path) ?? routeByPath(exchange.path) ?? otherRoute(exchange);
+    const configured = plan.ai.routes?.routeOf(exchange.path);
+    const endpoint = endpointFor(exchange, configured);
+    if (endpoint !== null) return this.#serveEndpoint(receive(exchange, context, 'detect'), endpoint, plan);
+    let route = configured ?? routeByPath(exchange.path) ?? otherRoute(exchange);
     // Listing what was stored (GET /v1/chat/completions) asks no model.
     if (isEditable(route) && exchange.method !== 'POST' && !exchange.downstream.hasBody) route = 'passthrough';
     const incoming = receive(exchange, context, route);
@@ -52,8 +61,18 @@ export class AiBackendServer implements CompiledBackend {
     const needed = context.holdBody || this.#holdsBody || route !== 'passthrough';
     const hold = exchange.downstream.hasBody && needed && route !== 'models';
     if (hold) return this.#serveHeld(incoming, plan);
-    const body: Readable | null = exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null;
+    const body = exchange.heldBody ?? (exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
     forwardAsIs(incoming, body, this.#choose(incoming, plan, '', null), this.#services, null);
+  }
+
+  async #serveEndpoint(incoming: Incoming, endpoint: Endpoint, plan: ContextPlan): Promise<void> {
+    receiveEndpoint(incoming, endpoint);
+    const { exchange } = incoming;
+    if (!endpoint.asksModel) return forwardToAccount(incoming, endpoint, this.#accounts, plan, this.#services);
+    const bytes = await holdRequest(incoming, this.#services);
+    if (exchange.endCause !== null) return;
+    const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);
+    forwardEndpoint(incoming, endpoint, body, this.#choose(incoming, plan, body.model, null), this.#services);
   }
 
   async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {

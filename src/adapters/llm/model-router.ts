@@ -6,6 +6,10 @@ import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.
 import { choose } from './choice.ts';
 import { type ConditionalModel, conditionalModels } from './conditional-models.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
+import { type AccountOption, chooseAccount, forwardToAccount, onlyChoice } from './endpoints/account.ts';
+import { readBody } from './endpoints/body.ts';
+import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
+import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
 import { listedModels, modelOfListPath, renderModel, renderModels, speaksAnthropic } from './models.ts';
@@ -60,6 +64,8 @@ export class ModelRouter implements CompiledBackend {
     const configured = plan.ai.routes?.routeOf(exchange.path);
     const route = configured ?? routeByPath(exchange.path) ?? 'passthrough';
     const incoming = receive(exchange, context, route);
+    const endpoint = endpointFor(exchange, configured);
+    if (endpoint !== null) return this.#serveEndpoint(incoming, endpoint, plan);
     if (route === 'models') return this.#listModels(incoming);
     if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
     return this.#serve(incoming, plan, configured !== undefined);
@@ -108,6 +114,37 @@ export class ModelRouter implements CompiledBackend {
     forwardAsIs(incoming, bytes, choice, this.#services, read ? detect : null);
   }
 
+  async #serveEndpoint(incoming: Incoming, endpoint: Endpoint, plan: ContextPlan): Promise<void> {
+    receiveEndpoint(incoming, endpoint);
+    const { exchange, context } = incoming;
+    if (!endpoint.asksModel)
+      return forwardToAccount(incoming, endpoint, this.#accounts(exchange), plan, this.#services);
+    const bytes = await holdRequest(incoming, this.#services);
+    if (exchange.endCause !== null) return;
+    const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);
+    if (body.model === '' && endpoint.name !== 'moderation') throw new GatewayError('missing_model');
+    const choice =
+      body.model === ''
+        ? onlyChoice(chooseAccount(exchange, endpoint, this.#accounts(exchange)), plan)
+        : choose(this.#groupsFor(incoming, body.model).groups, exchange, context, plan, {
+            model: body.model,
+            body: null,
+          });
+    forwardEndpoint(incoming, endpoint, body, choice, this.#services);
+  }
+
+  /** Who may be asked without a model: entries that this request could reach, and that nothing stands in front of. */
+  #accounts({ headers }: Exchange): readonly AccountOption[] {
+    return this.#models
+      .filter(({ model, headers: tests }) => {
+        const reached = tests.every((test) => test.holds(headers.getJoined(test.name)));
+        return reached && model.inactive.length === 0;
+      })
+      .map(({ model, target }) => ({ target, model: model.name }));
+  }
+
+  /** Throws model_not_allowed, model_not_found or not_active. */
+  #groupsFor({ exchange }: Incoming, model: string): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
   /**
    * `body`: what conditions may read of it. Throws model_not_allowed, model_not_found, virtual_model_no_matching_target or not_active.
    */

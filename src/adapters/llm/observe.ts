@@ -21,8 +21,15 @@ export interface Observer {
   end(): void;
 }
 
-const ANSWER = new Wanted({ usage: true, model: true, usageMetadata: true, modelVersion: true });
-const ANSWER_USAGES = [ANSWER.slot('usage'), ANSWER.slot('usageMetadata')];
+const ANSWER = new Wanted({
+  usage: true,
+  model: true,
+  usageMetadata: true,
+  modelVersion: true,
+  // Cohere's.
+  meta: { tokens: true, billed_units: true },
+});
+const ANSWER_USAGES = ['usage', 'usageMetadata', 'meta.billed_units', 'meta.tokens'].map((path) => ANSWER.slot(path));
 const ANSWER_MODELS = [ANSWER.slot('model'), ANSWER.slot('modelVersion')];
 
 /** A JSON answer: `usage` and `model` (or Google's names of them) at the top of it, found without holding the rest. */
@@ -44,7 +51,7 @@ export class JsonObserver implements Observer {
   }
 
   usage(): Usage | null {
-    return this.#reported === null ? this.#usageOfHead : this.#format.toUsage(this.#reported);
+    return usageOf(this.#format, this.#reported) ?? this.#usageOfHead;
   }
 
   write(chunk: Buffer): void {
@@ -64,6 +71,7 @@ export class JsonObserver implements Observer {
       if (model !== null) this.#facts.responseModel = model;
     }
     for (const slot of ANSWER_USAGES) this.#reported ??= asReport(jsonValue(this.#scan.value(slot)));
+    if (this.#reported !== null) noteDetails(this.#facts, this.#format, this.#reported);
   }
 }
 
@@ -148,7 +156,7 @@ export class SseObserver implements Observer, SseSink {
   }
 
   usage(): Usage | null {
-    return this.#reported === null ? null : this.#format.toUsage(this.#reported);
+    return usageOf(this.#format, this.#reported);
   }
 
   write(chunk: Buffer): void {
@@ -223,6 +231,7 @@ export class SseObserver implements Observer, SseSink {
       const report = asReport(jsonValue(scan.value(slot)));
       if (report === null) continue;
       this.#reported = this.#format.mergeUsage(this.#reported, report);
+      noteDetails(this.#facts, this.#format, this.#reported);
       const choices = choicesOf(scan);
       const alone = choices !== null && isEmptyArray(choices);
       const { isFinal } = this.#shape;
@@ -282,6 +291,14 @@ const LF = 0x0a;
 
 function choicesOf(scan: JsonScanner): Buffer | null {
   return scan.value(CHOICES) ?? scan.value(CANDIDATES);
+}
+
+function usageOf(format: Format, report: ReportedUsage | null): Usage | null {
+  return report === null || format.countsTokens?.(report) === false ? null : format.toUsage(report);
+}
+
+function noteDetails(facts: LlmFacts, format: Format, report: ReportedUsage): void {
+  if (format.detailsOf !== undefined) facts.usageDetails = format.detailsOf(report);
 }
 
 export function asReport(value: unknown): ReportedUsage | null {

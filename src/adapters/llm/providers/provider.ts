@@ -5,6 +5,7 @@ import type { AiProvider } from '../../../resources/types.ts';
 import type { Dispatch } from '../../../upstream/call.ts';
 import type { SigningScope } from '../../../upstream/credentials/aws/sigv4.ts';
 import type { AmbientCloud } from '../../../upstream/credentials/credentials.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { FormatName } from '../formats/route-types.ts';
 
 /** One kind of LLM provider: its description and, where this version executes it, how to speak to it. */
@@ -34,6 +35,8 @@ export interface OpenProvider {
   readonly formats: ReadonlyMap<FormatName, FormatPath>;
   /** In place of `formats` where they differ from model to model; '' = no model is known. */
   formatsFor?(model: string): ReadonlyMap<FormatName, FormatPath>;
+  /** Where an API beside those of conversations is, in place of its path below the base path. `model` '': it asks none. */
+  endpointPath?(endpoint: Endpoint, model: string): string;
   /** Where a path of no format is, in place of the one below the base path: a list of models, say. */
   otherPath?(path: string): string;
   /** What its requests are signed for, where they are. */
@@ -56,7 +59,7 @@ export interface OpenProvider {
   /** A converted body as this provider wants it: fields it names otherwise, or refuses. */
   shapeBody?(body: JsonObject, format: FormatName, model: string): JsonObject;
   /** The same of a body that is sent in the client's own format: what the operator insists on. */
-  shapeNative?(bytes: Buffer, format: FormatName): Buffer;
+  shapeNative?(bytes: Buffer, format: FormatName, model: string): Buffer;
   /** Answers in the gateway itself, in place of an upstream. */
   readonly dispatch?: Dispatch;
 }
@@ -67,6 +70,8 @@ export interface FormatPath {
   pathOf?(model: string, streaming: boolean, throughHub: boolean): string;
   /** In place of the provider's base path. */
   readonly basePath?: string;
+  /** In place of the provider's host, where none is configured. */
+  readonly origin?: ProviderOrigin;
   /** Given by the operator or a preset as a whole: neither base path nor prefix applies. */
   readonly verbatim: boolean;
 }
