@@ -79,6 +79,8 @@ export interface ApiKeyIdentity {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** Model patterns the key is limited to (at most one `*`); null = all. */
   readonly allowedModels: readonly string[] | null;
+  /** A key that is limited to some models may use files and batches all the same. */
+  readonly allowsBatches?: boolean;
 }
 
 /** The head of a response on its way to the client; response policies edit it. */
