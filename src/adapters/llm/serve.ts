@@ -3,7 +3,7 @@ import type { ErrorDialect } from '../../errors/render.ts';
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmFacts, LlmOperation, RouteType } from '../../facts/llm.ts';
-import type { UpstreamCall } from '../../upstream/call.ts';
+import type { Dispatch, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import { type Choice, planAttempts } from './choice.ts';
@@ -11,13 +11,13 @@ import { isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
+import { dialectOfClient } from './endpoints/endpoint.ts';
 import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
 import { isFormatName } from './formats/route-types.ts';
 import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
-import { speaksAnthropic } from './models.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
@@ -64,7 +64,7 @@ export function dialectByPath(exchange: Exchange): ErrorDialect {
 /** The client's language on a route: its format's, else what its headers say. */
 function dialectOf(exchange: Exchange, route: RouteType | null): ErrorDialect {
   const format = route === null ? undefined : FORMATS.get(route);
-  return format?.dialect ?? (speaksAnthropic(exchange) ? 'anthropic' : 'openai');
+  return format?.dialect ?? dialectOfClient(exchange);
 }
 
 function operationOf(route: RouteType): LlmOperation {
@@ -193,16 +193,18 @@ export function forwardAsIs(
   send(incoming, call, target, services, { format, hideUsage: false, onClientAbort, conversion: null });
 }
 
-function send(
+/** Sends a call and relays its answer. `wrap` may put something between the two. */
+export function send(
   incoming: Incoming,
   call: UpstreamCall,
   target: ProviderTarget,
   services: AdapterServices,
   answer: AnswerPlan,
+  wrap: (dispatch: Dispatch) => Dispatch = (dispatch) => dispatch,
 ): void {
   const { exchange, context, facts } = incoming;
   if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
   if (target.onResponse !== null) exchange.onResponse(target.onResponse);
   const relay = new Relay(exchange, facts, context, services, answer);
-  relay.send(call, target.dispatch ?? context.dispatch);
+  relay.send(call, wrap(target.dispatch ?? context.dispatch));
 }
