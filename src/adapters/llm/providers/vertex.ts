@@ -76,7 +76,7 @@ const ISSUERS: Readonly<Record<Publisher, string>> = {
 function publisherOf(model: string): Publisher {
   const name = nameOf(model);
   if (name.startsWith('claude')) return 'anthropic';
-  const google = name === '' || name.startsWith('gemini') || model.startsWith(ENDPOINTS);
+  const google = name === '' || /^(?:gemini|imagen)/.test(name) || model.startsWith(ENDPOINTS);
   return google ? 'google' : 'other';
 }
 
