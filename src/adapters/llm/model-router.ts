@@ -143,8 +143,6 @@ export class ModelRouter implements CompiledBackend {
       .map(({ model, target }) => ({ target, model: model.name }));
   }
 
-  /** Throws model_not_allowed, model_not_found or not_active. */
-  #groupsFor({ exchange }: Incoming, model: string): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
   /**
    * `body`: what conditions may read of it. Throws model_not_allowed, model_not_found, virtual_model_no_matching_target or not_active.
    */
