@@ -6,70 +6,30 @@
  *   GET  /json                     1 KB of JSON
  *   GET  /bytes/<n>                n bytes, as fast as they are taken
  *   POST /v1/chat/completions      an OpenAI chat completion of 1 KB with usage; where the body asks for a stream, 100 events
- *                                  and usage; where it asks for the model "idle", one event and then nothing
+ *                                  and usage; where it asks for the model "idle", one event and then nothing,
+ *                                  for the model "paced", two events every 2 ms
+ *   POST …/messages                the same as Anthropic says it
  */
 import { createServer } from 'node:http';
+import { answersAt } from './lib/answers.mjs';
 import { loadUws } from './lib/uws.mjs';
 
-const EVENTS = 100;
-/** Events that leave in one write: a provider's tokens come in bursts as well. */
-const BURST = 2;
+const PACE_MS = 2;
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 
 const json = Buffer.from(JSON.stringify({ id: 1, text: 'x'.repeat(1000) }));
-const completion = Buffer.from(
-  JSON.stringify({
-    id: 'chatcmpl-bench',
-    object: 'chat.completion',
-    created: 1_760_000_000,
-    model: 'bench-model-2026',
-    choices: [
-      { index: 0, message: { role: 'assistant', content: 'word '.repeat(130) }, logprobs: null, finish_reason: 'stop' },
-    ],
-    usage: {
-      prompt_tokens: 220,
-      completion_tokens: 130,
-      total_tokens: 350,
-      prompt_tokens_details: { cached_tokens: 100, audio_tokens: 0 },
-      completion_tokens_details: { reasoning_tokens: 10, audio_tokens: 0 },
-    },
-    system_fingerprint: 'fp_bench',
-  }),
-);
-
-function event(choices, usage) {
-  const body = {
-    id: 'chatcmpl-bench',
-    object: 'chat.completion.chunk',
-    created: 1_760_000_000,
-    model: 'bench-model-2026',
-  };
-  return `data: ${JSON.stringify({ ...body, choices, usage })}\n\n`;
-}
-
-const bursts = [];
-for (let first = 0; first < EVENTS; first += BURST) {
-  let text = '';
-  for (let i = first; i < first + BURST; i++) {
-    const delta = i === 0 ? { role: 'assistant', content: '' } : { content: ` word${i}` };
-    text += event([{ index: 0, delta, finish_reason: i === EVENTS - 1 ? 'stop' : null }], null);
-  }
-  bursts.push(text);
-}
-const usage = {
-  prompt_tokens: 220,
-  completion_tokens: 99,
-  total_tokens: 319,
-  prompt_tokens_details: { cached_tokens: 100 },
-};
-bursts[bursts.length - 1] += `${event([], usage)}data: [DONE]\n\n`;
-for (const [index, text] of bursts.entries()) bursts[index] = Buffer.from(text);
-
-/** What a chat request asks for; the bench's bodies say so at their beginning. */
+/** What an LLM request asks for; the bench's bodies say so at their beginning. */
 function kind(start) {
   const text = start.toString('latin1', 0, 200);
   if (text.includes('"model":"idle"')) return 'idle';
+  if (text.includes('"model":"paced"')) return 'paced';
   return text.includes('"stream":true') ? 'stream' : 'json';
+}
+
+/** Bursts a reader can't keep up with arrive several at a time; paced ones each by itself. */
+function later(what, step) {
+  if (what === 'paced') setTimeout(step, PACE_MS);
+  else setImmediate(step);
 }
 
 function listening(port) {
@@ -103,9 +63,10 @@ function serveNode() {
     }
     function answer(start) {
       const what = kind(start);
+      const { whole, bursts } = answersAt(request.url);
       if (what === 'json') {
-        response.writeHead(200, ['content-type', 'application/json', 'content-length', String(completion.length)]);
-        response.end(completion);
+        response.writeHead(200, ['content-type', 'application/json', 'content-length', String(whole.length)]);
+        response.end(whole);
         return;
       }
       response.writeHead(200, ['content-type', 'text/event-stream', 'x-accel-buffering', 'no']);
@@ -113,8 +74,8 @@ function serveNode() {
       const step = () => {
         response.write(bursts[next++]);
         if (what === 'idle') return;
-        if (next < bursts.length) setImmediate(step);
-        else response.end();
+        if (next === bursts.length) response.end();
+        else later(what, step);
       };
       step();
     }
@@ -127,7 +88,7 @@ function serveUws(uws) {
   const reply = (response, body) => {
     response.cork(() => response.writeHeader('content-type', 'application/json').end(body));
   };
-  const stream = (response, what, gone) => {
+  const stream = (response, bursts, what, gone) => {
     let next = 0;
     const step = () => {
       if (gone.value) return;
@@ -138,7 +99,7 @@ function serveUws(uws) {
         response.write(bursts[next++]);
         if (last) response.end();
       });
-      if (what !== 'idle' && next < bursts.length) setImmediate(step);
+      if (what !== 'idle' && next < bursts.length) later(what, step);
     };
     step();
   };
@@ -164,7 +125,8 @@ function serveUws(uws) {
     response.onWritable(more);
     response.cork(more);
   });
-  app.post('/*', (response) => {
+  app.post('/*', (response, request) => {
+    const { whole, bursts } = answersAt(request.getUrl());
     let start = null;
     const gone = { value: false };
     response.onAborted(() => {
@@ -174,8 +136,8 @@ function serveUws(uws) {
       start ??= Buffer.from(Buffer.from(chunk, 0, Math.min(chunk.byteLength, 200)));
       if (!last) return;
       const what = kind(start);
-      if (what === 'json') reply(response, completion);
-      else stream(response, what, gone);
+      if (what === 'json') reply(response, whole);
+      else stream(response, bursts, what, gone);
     });
   });
   app.listen('127.0.0.1', 0, (socket) => listening(uws.us_socket_local_port(socket)));

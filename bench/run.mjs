@@ -4,6 +4,7 @@
  * falls on all alike. What counts is CPU per request of the gateway's own processes and its ratio to the floors; throughput on
  * a small machine says as much about the load generator. See bench/README.md.
  */
+import { conversions } from './conversions.mjs';
 import { idleStreams } from './idle-streams.mjs';
 import { closedLoop, tool } from './lib/closed-loop.mjs';
 import { constantRate } from './lib/constant-rate.mjs';
@@ -32,7 +33,7 @@ const RATE_CONNECTIONS = 64;
 
 const chosen = options();
 /** Benches of their own, by the word that selects them. */
-const OTHERS = { micro, 'idle-streams': idleStreams, 'slow-reader': slowReader };
+const OTHERS = { micro, conversions, 'idle-streams': idleStreams, 'slow-reader': slowReader };
 const [word] = chosen.words;
 if (word !== undefined && word in OTHERS) {
   await OTHERS[word](chosen);
