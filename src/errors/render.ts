@@ -4,7 +4,7 @@ import type { GatewayError } from './table.ts';
  * The shapes in which a client can be told of an error. A protocol's adapter puts its dialect on the Exchange as soon as it
  * recognises the client's format; until then `plain` holds.
  */
-export type ErrorDialect = 'plain' | 'openai' | 'anthropic' | 'google' | 'bedrock';
+export type ErrorDialect = 'plain' | 'openai' | 'anthropic' | 'google' | 'bedrock' | 'cohere';
 
 export interface RenderedError {
   contentType: string;
@@ -23,7 +23,7 @@ const RENDERERS: Record<ErrorDialect, (error: GatewayError) => RenderedError> = 
       error: {
         message: `${error.message} ${error.hint}`,
         type: openaiType(error.status),
-        param: null,
+        param: error.param,
         code: error.code,
       },
     }),
@@ -51,6 +51,12 @@ const RENDERERS: Record<ErrorDialect, (error: GatewayError) => RenderedError> = 
     contentType: 'application/json',
     body: JSON.stringify({ message: `${error.message} ${error.hint}` }),
     headers: ['x-amzn-errortype', bedrockType(error.status)],
+  }),
+
+  /** https://docs.cohere.com/reference/errors: {message} */
+  cohere: (error) => ({
+    contentType: 'application/json',
+    body: JSON.stringify({ message: `${error.message} ${error.hint}` }),
   }),
 };
 

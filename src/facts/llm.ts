@@ -73,6 +73,7 @@ export type LlmOperation =
   | 'chat'
   | 'text_completion'
   | 'embeddings'
+  | 'rerank'
   | 'count_tokens'
   | 'image_generation'
   | 'image_edit'
@@ -83,6 +84,7 @@ export type LlmOperation =
   | 'moderation'
   | 'files'
   | 'batches'
+  | 'realtime'
   | 'models'
   | 'passthrough';
 

@@ -9,11 +9,16 @@ const EXACT: ReadonlyMap<string, RouteType> = new Map([
   ['/v1/messages/count_tokens', 'anthropicTokenCount'],
   ['/v1/responses', 'responses'],
   ['/v1/embeddings', 'embeddings'],
+  ['/v1/rerank', 'rerank'],
+  ['/v2/rerank', 'cohereRerank'],
+  ['/v2/embed', 'cohereEmbed'],
+  ['/rerank', 'rerank'],
   ['/v1/completions', 'textCompletions'],
   ['/v1/models', 'models'],
   ['/messages', 'messages'],
   ['/responses', 'responses'],
   ['/completions', 'textCompletions'],
+  ['/realtime', 'realtime'],
   ['/models', 'models'],
 ]);
 
@@ -35,8 +40,12 @@ const SUFFIXES: readonly (readonly [string, RouteType])[] = [
   ['/v1/images/variations', 'detect'],
   ['/embeddings', 'embeddings'],
   ['/v1/rerank', 'rerank'],
-  ['/v2/rerank', 'rerank'],
+  ['/v2/rerank', 'cohereRerank'],
+  ['/v2/embed', 'cohereEmbed'],
+  [':embedContent', 'embedContent'],
+  [':batchEmbedContents', 'batchEmbedContents'],
   ['/v1/realtime', 'realtime'],
+  ['/openai/realtime', 'realtime'],
   ['/v1/completions', 'textCompletions'],
   ['/v1/models', 'models'],
 ];
@@ -71,7 +80,7 @@ export class ConfiguredRoutes {
 }
 
 const MODEL_ACTION =
-  /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/;
+  /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|rawPredict|streamRawPredict)$/;
 const MODEL_SEGMENT = /\/model\/([^/]+)\/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$/;
 
 /** What Bedrock does with a model. */

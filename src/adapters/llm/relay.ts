@@ -4,9 +4,12 @@ import { type Cost, emptyUsage, type LlmFacts, type OnClientAbort, outputTokens,
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import type { Output } from './convert/answer.ts';
-import type { Conversion } from './convert/conversion.ts';
+import { Conversion } from './convert/conversion.ts';
 import { EVENT_STREAM_TYPE } from './convert/event-stream.ts';
-import { type AnswerType, ConvertedPassage } from './convert/passage.ts';
+import type { FurtherCalls } from './convert/fan-out.ts';
+import { type AnswerType, ConvertedPassage, type Passage } from './convert/passage.ts';
+import type { UnaryConversion } from './convert/unary-conversion.ts';
+import { UnaryPassage } from './convert/unary-passage.ts';
 import type { Format } from './formats/format.ts';
 import { type Forwarder, JsonObserver, type Observer, SseObserver } from './observe.ts';
 import { EventStreamObserver } from './observe-event-stream.ts';
@@ -21,7 +24,9 @@ export interface AnswerPlan {
   hideUsage: boolean;
   onClientAbort: OnClientAbort;
   /** The client speaks another format than the provider; null where they agree. */
-  conversion: Conversion | null;
+  conversion: Conversion | UnaryConversion | null;
+  /** The calls that the request takes beside the one that is sent. */
+  further?: FurtherCalls | null;
 }
 
 /**
@@ -41,7 +46,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
   #call: UpstreamCall | null = null;
   #flight: Flight | null = null;
   #observer: Observer | null = null;
-  #converted: ConvertedPassage | null = null;
+  #converted: Passage | null = null;
   /** The observer of a stream in AWS's framing. */
   #eventStream: EventStreamObserver | null = null;
   /** The stream passes through the observer, which leaves events out. */
@@ -90,8 +95,12 @@ export class Relay implements ResponseSink, Forwarder, Output {
     if (!this.#gone) this.#context.reply.head(this.#exchange, status, headers);
   }
 
-  #convert(conversion: Conversion, status: number, headers: string[]): void {
-    const converted = new ConvertedPassage(this.#exchange, this.#facts, this.#context.reply, conversion, this);
+  #convert(conversion: Conversion | UnaryConversion, status: number, headers: string[]): void {
+    const { reply } = this.#context;
+    const converted =
+      conversion instanceof Conversion
+        ? new ConvertedPassage(this.#exchange, this.#facts, reply, conversion, this)
+        : new UnaryPassage(this.#exchange, this.#facts, reply, conversion);
     try {
       converted.head(status, headers, contentType(headers));
     } catch (error) {
@@ -267,7 +276,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
       ...emptyUsage(),
       input: estimateTokens(this.#facts.requestBytes),
     };
-    if (format.operation === 'embeddings') return usage;
+    if (format.operation === 'embeddings' || format.operation === 'rerank') return usage;
     const seen = observer === null ? 0 : observer.contentEvents + estimateTokens(observer.contentBytes);
     usage.output += Math.max(seen - outputTokens(usage), 0);
     return usage;

@@ -7,8 +7,10 @@ import type { Dispatch, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import { type Choice, planAttempts } from './choice.ts';
-import { isWireFormat } from './convert/choose.ts';
+import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
+import { fanOut } from './convert/fan-out.ts';
+import { putUnary } from './convert/unary-request.ts';
 import { canCount, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
 import { dialectOfClient } from './endpoints/endpoint.ts';
@@ -75,7 +77,7 @@ function operationOf(route: RouteType): LlmOperation {
 
 /** True where the request's body names its model and the gateway may set members of it. */
 export function isEditable(route: RouteType): boolean {
-  return FORMATS.has(route) || route === 'rerank';
+  return FORMATS.has(route);
 }
 
 /**
@@ -151,10 +153,17 @@ export function forwardJson(
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);
-    answer.format = FORMATS.get(spoken) ?? detect;
+    answer.format = FORMATS.get(spoken) ?? format;
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
-    if (throughHub) {
+    answer.further = null;
+    if (converted && isUnary(route)) {
+      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict);
+      answer.conversion = plan.conversion;
+      answer.further = plan.further;
+      // No more calls are made for a client that has left.
+      if (plan.further !== null) answer.onClientAbort = 'cancel';
+    } else if (throughHub) {
       convertible ??= new ConvertibleRequest(incoming, wantsUsage);
       answer.conversion = convertible.convert(bytes, target, to, policy.strict);
       putConverted(directed, answer.conversion, target, to);
@@ -168,7 +177,10 @@ export function forwardJson(
   };
   const call = direct(choice.candidate, null);
   planAttempts(call, context, choice, direct);
-  send(incoming, call, choice.candidate.target, services, answer);
+  const further = isUnary(route)
+    ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
+    : undefined;
+  send(incoming, call, choice.candidate.target, services, answer, further);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */

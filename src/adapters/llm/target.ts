@@ -13,7 +13,7 @@ import { spokenFormat } from './convert/choose.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
 import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
-import type { FormatPath, OpenProvider, ProviderDefinition } from './providers/provider.ts';
+import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
 
 /** TLS to a provider where nothing else is configured: verified against the system's authorities. */
@@ -53,7 +53,7 @@ const API_FIELDS = /^(?:anthropic-|openai-|x-stainless-|x-goog-|x-amz|amz-)/;
 /** What a request becomes on its way to a target. */
 export interface Destination {
   /** The format it is sent in, or how it is handled. */
-  readonly route: RouteType;
+  readonly route: RouteType | FormatName;
   /** It was converted: nothing of the client's own API goes along. */
   readonly converted: boolean;
   /** Its answer is read and written anew, which a request in the client's own format may need too. */
@@ -150,7 +150,7 @@ export class ProviderTarget {
    * The format a request of type `route` for `model` is sent in: the client's own where the provider takes it, else one it can be
    * converted to. Throws `unsupported_conversion` where there is none.
    */
-  formatFor(route: RouteType, model: string): RouteType {
+  formatFor(route: RouteType, model: string): RouteType | FormatName {
     const formats = this.formats(model);
     if (!isFormatName(route) || formats.has(route)) return route;
     const spoken = spokenFormat(route, formats);
@@ -228,7 +228,7 @@ export class ProviderTarget {
     // An answer in an encoding can't be read as it passes.
     if (held) call.headers.push('accept-encoding', 'identity');
     call.path = this.#path(exchange, to, prepared.ownKey);
-    call.cluster = prepared.cluster;
+    call.cluster = this.#clusterOf(to, context) ?? prepared.cluster;
     call.signingScope = this.provider.signingScope ?? null;
   }
 
@@ -254,15 +254,25 @@ export class ProviderTarget {
   }
 
   #cluster(context: RouteContext): Cluster {
-    const { host, port, tls: usesTls } = this.#address();
+    return this.#clusterAt(this.#address(), context);
+  }
+
+  #clusterAt({ host, port, tls: usesTls }: ProviderOrigin, context: RouteContext): Cluster {
     const tls = this.#hooks.tls ?? context.hooks.tls ?? (usesTls ? SYSTEM_TLS : null);
     const policies = { ...context.hooks.policies, ...this.#hooks.policies };
     const shared = !CONNECTION_POLICIES.some((name) => policies[name] !== undefined);
-    const key = shared ? `llm/${tls === null ? 'http' : 'https'}/${host}:${port}` : this.#scope;
+    const own = host === this.#address().host ? this.#scope : `${this.#scope}/${host}`;
+    const key = shared ? `llm/${tls === null ? 'http' : 'https'}/${host}:${port}` : own;
     return this.#services.cluster({ key, target: { kind: 'host', host, port }, tls, policies });
   }
 
-  #address(): { host: string; port: number; tls: boolean } {
+  /** Where a format is served by another host than the provider's usual one; null where it isn't, or the operator said where it is. */
+  #clusterOf({ route, model }: Destination, context: RouteContext): Cluster | null {
+    const origin = isFormatName(route) ? this.formats(model).get(route)?.origin : undefined;
+    return origin === undefined || this.#provider.hostOverride !== '' ? null : this.#clusterAt(origin, context);
+  }
+
+  #address(): ProviderOrigin {
     const { hostOverride, hostOverrideTls } = this.#provider;
     if (hostOverride !== '') {
       const tls = hostOverrideTls;

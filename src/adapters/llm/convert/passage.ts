@@ -17,8 +17,25 @@ export type AnswerType = 'json' | 'sse' | 'eventStream' | 'other';
 /** Fields that describe the provider's bytes, not the client's. */
 const OF_THE_BODY = new Set(['content-type', 'content-length', 'content-encoding', 'etag', 'content-md5', 'digest']);
 
-/** A provider's answer on its way through the hub to a client of another format. */
-export class ConvertedPassage {
+/** A provider's answer on its way to a client of another format. */
+export interface Passage {
+  /** What reads the answer; null where it is an error. */
+  readonly observer: Observer | null;
+  /** True where the client's head was sent. */
+  readonly streaming: boolean;
+  /** The provider's head. Throws `upstream_protocol` for an answer that is no answer. */
+  head(status: number, headers: readonly string[], type: AnswerType): void;
+  data(chunk: Buffer): void;
+  /** The answer is complete: converts what had to be held, and reads its usage. */
+  complete(): void;
+  /** Ends the client's reply. Call `complete` first. */
+  deliver(): void;
+  /** The stream broke off. */
+  fail(error: GatewayError): void;
+}
+
+/** An answer to a conversation. */
+export class ConvertedPassage implements Passage {
   readonly #exchange: Exchange;
   readonly #facts: LlmFacts;
   readonly #reply: Replier;
@@ -28,8 +45,7 @@ export class ConvertedPassage {
   #headers: string[] = [];
   #stream: ConvertedStream | null = null;
   #whole: ConvertedWhole | null = null;
-  #fault: Buffer[] | null = null;
-  #faultBytes = 0;
+  #fault: FaultReader | null = null;
 
   constructor(exchange: Exchange, facts: LlmFacts, reply: Replier, conversion: Conversion, output: Output) {
     this.#exchange = exchange;
@@ -53,7 +69,7 @@ export class ConvertedPassage {
     this.#status = status;
     this.#headers = keptHeaders(headers);
     if (status < 200 || status >= 300) {
-      this.#fault = [];
+      this.#fault = new FaultReader();
       return;
     }
     if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
@@ -65,12 +81,8 @@ export class ConvertedPassage {
   }
 
   data(chunk: Buffer): void {
-    if (this.#fault === null) {
-      this.observer?.write(chunk);
-      return;
-    }
-    this.#faultBytes += chunk.length;
-    if (this.#faultBytes <= MAX_FAULT_BYTES) this.#fault.push(chunk);
+    if (this.#fault === null) this.observer?.write(chunk);
+    else this.#fault.write(chunk);
   }
 
   /** The answer is complete: converts what had to be held, and reads its usage. */
@@ -84,7 +96,8 @@ export class ConvertedPassage {
 
   /** Ends the client's reply. Call `complete` first. */
   deliver(): void {
-    if (this.#fault !== null) this.#deliverFault(this.#fault);
+    if (this.#fault !== null)
+      this.#fault.deliver(this.#exchange, this.#reply, this.#conversion, this.#status, this.#headers);
     else if (this.#stream !== null) {
       if (this.#stream.final) this.#reply.end(this.#exchange);
       else {
@@ -126,18 +139,35 @@ export class ConvertedPassage {
     const headers = [...this.#headers, ...own, 'content-type', 'application/json'];
     this.#reply.local(this.#exchange, this.#status, headers, whole.body);
   }
+}
 
-  /** A provider's error, told in the client's format with the provider's own words. */
-  #deliverFault(chunks: readonly Buffer[]): void {
-    const text = Buffer.concat(chunks).toString('utf8');
-    const fault = this.#conversion.decodeFault(this.#status, parseObject(text), text.slice(0, MAX_FAULT_TEXT));
-    const { headers, body } = this.#conversion.encodeFault(fault);
-    const all = [...this.#headers, ...headers, 'content-type', 'application/json'];
-    this.#reply.local(this.#exchange, this.#status, all, JSON.stringify(body));
+/** A provider's error, told in the client's format with the provider's own words. */
+export class FaultReader {
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  write(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes <= MAX_FAULT_BYTES) this.#chunks.push(chunk);
+  }
+
+  /** Ends the client's reply. */
+  deliver(
+    exchange: Exchange,
+    reply: Replier,
+    conversion: Pick<Conversion, 'decodeFault' | 'encodeFault'>,
+    status: number,
+    kept: readonly string[],
+  ): void {
+    const text = Buffer.concat(this.#chunks).toString('utf8');
+    const fault = conversion.decodeFault(status, parseObject(text), text.slice(0, MAX_FAULT_TEXT));
+    const { headers, body } = conversion.encodeFault(fault);
+    reply.local(exchange, status, [...kept, ...headers, 'content-type', 'application/json'], JSON.stringify(body));
   }
 }
 
-function keptHeaders(headers: readonly string[]): string[] {
+/** What of a provider's head goes on to a client of another format. */
+export function keptHeaders(headers: readonly string[]): string[] {
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     if (!OF_THE_BODY.has(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);

@@ -1,5 +1,4 @@
 import { GatewayError } from '../../../errors/table.ts';
-import type { WireFormat } from '../../../facts/conversation.ts';
 
 /** What conversations can say and not every format can: the rows of the conversion table, in its order. */
 export const FEATURES = {
@@ -68,27 +67,27 @@ export type Feature = keyof typeof FEATURES;
 export type Fidelity = 'exact' | 'approximated' | 'dropped' | 'refused';
 
 /** One column of the conversion table; each format's folder holds its own. */
-export interface FormatColumn {
-  readonly fidelity: Readonly<Record<Feature, Fidelity>>;
+export interface FormatColumn<F extends string = Feature> {
+  readonly fidelity: Readonly<Record<F, Fidelity>>;
   /** Under which name the format's clients know a feature, where they do. */
-  readonly fields: Readonly<Partial<Record<Feature, string>>>;
+  readonly fields: Readonly<Partial<Record<F, string>>>;
   /** Members only the format knows without which the answer would be another than the one asked for: refused, not dropped. */
   readonly essential?: ReadonlySet<string>;
 }
 
 /** What a conversion could not say, as far as it has come. */
-export class Losses {
-  readonly #source: Pick<FormatColumn, 'fields' | 'essential'>;
-  readonly #target: FormatColumn;
-  readonly #format: WireFormat;
+export class Losses<F extends string = Feature> {
+  readonly #source: Pick<FormatColumn<F>, 'fields' | 'essential'>;
+  readonly #target: FormatColumn<F>;
+  readonly #format: string;
   readonly #strict: boolean;
   #dropped: Set<string> | null = null;
 
   /** `strict`: whatever would be dropped is refused. */
   constructor(
-    source: Pick<FormatColumn, 'fields' | 'essential'>,
-    target: FormatColumn,
-    format: WireFormat,
+    source: Pick<FormatColumn<F>, 'fields' | 'essential'>,
+    target: FormatColumn<F>,
+    format: string,
     strict: boolean,
   ) {
     this.#source = source;
@@ -101,10 +100,15 @@ export class Losses {
    * The request has `feature`, which the target can't say. Throws `unsupported_parameter` where the table says that it is refused, or the
    * route is strict. `field`: the client's name of it, where the table's is not exact enough.
    */
-  drop(feature: Feature, field?: string): void {
+  drop(feature: F, field?: string): void {
     const name = field ?? this.#source.fields[feature] ?? feature;
     if (this.#target.fidelity[feature] === 'refused' || this.#strict) throw this.#refusal(name);
     this.#note(name);
+  }
+
+  /** Throws `unsupported_parameter`: the format could say `feature`, but this model can't do it. */
+  refuse(feature: F, field?: string): never {
+    throw this.#refusal(field ?? this.#source.fields[feature] ?? feature);
   }
 
   /** The request has members that only its own format knows. */

@@ -1,9 +1,19 @@
 import type { RouteType } from '../../../facts/llm.ts';
 
-/** Route types that are wire formats: what a provider says it takes. The others are ways of handling. */
-export type FormatName = Exclude<RouteType, 'models' | 'passthrough' | 'detect'>;
+/** Wire formats that the gateway speaks to providers alone: no client's path says them. */
+export type ProviderFormat =
+  | 'vertexPredict'
+  | 'vertexMultimodal'
+  | 'titanEmbed'
+  | 'novaEmbed'
+  | 'bedrockCohereEmbed'
+  | 'vertexRank'
+  | 'bedrockRerank';
 
-export function isFormatName(route: RouteType): route is FormatName {
+/** Wire formats: what a provider says it takes. The other route types are ways of handling. */
+export type FormatName = Exclude<RouteType, 'models' | 'passthrough' | 'detect'> | ProviderFormat;
+
+export function isFormatName(route: RouteType | FormatName): route is FormatName {
   return route !== 'models' && route !== 'passthrough' && route !== 'detect';
 }
 

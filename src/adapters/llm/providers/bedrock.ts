@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../../facts/conversation.ts';
 import type { HeaderList } from '../../../headers.ts';
 import { isClaude } from '../formats/bedrock-converse/models.ts';
-import { isObject, parseObject } from '../formats/fields.ts';
+import { Fields, isObject, parseObject } from '../formats/fields.ts';
 import type { FormatName } from '../formats/route-types.ts';
 import { withModelInPath } from '../paths.ts';
 import type { FormatPath, ProviderDefinition } from './provider.ts';
@@ -43,6 +43,30 @@ const FORMATS: ReadonlyMap<FormatName, FormatPath> = new Map([
   ['bedrockCountTokens', COUNT_TOKENS],
 ]);
 
+/** Models whose embeddings are asked for by `invoke`, each family in a form of its own. Names may have a region's prefix. */
+const EMBEDDING_MODELS: readonly (readonly [RegExp, FormatName])[] = [
+  [/(?:^|[./])titan-embed-(?:text|g1-text)/, 'titanEmbed'],
+  [/(?:^|[./])nova-\d+-multimodal-embeddings/, 'novaEmbed'],
+  [/(?:^|\.|\/)cohere\.embed-/, 'bedrockCohereEmbed'],
+];
+const RERANKERS = /(?:^|[./])(?:cohere|amazon)\.rerank-/;
+
+/** What a model takes that doesn't converse; null for those that do. */
+function otherFormats(model: string, region: string): ReadonlyMap<FormatName, FormatPath> | null {
+  const embedding = EMBEDDING_MODELS.find(([name]) => name.test(model));
+  if (embedding !== undefined)
+    return new Map([
+      [embedding[1], INVOKE],
+      ['invoke', INVOKE],
+    ]);
+  if (!RERANKERS.test(model)) return null;
+  const origin = { host: hostOf(region, 'bedrock-agent-runtime'), port: 443, tls: true };
+  return new Map<FormatName, FormatPath>([
+    ['bedrockRerank', { path: '/rerank', origin, verbatim: false }],
+    ['invoke', INVOKE],
+  ]);
+}
+
 /** Tokens are counted by models, not by the inference profiles that send requests to several regions: they are named by a prefix. */
 function withoutRegion(model: string): string {
   return model.replace(/^(?:us-gov|us|eu|apac|jp|au|ca|global)\./, '');
@@ -67,14 +91,18 @@ export const bedrock: ProviderDefinition = {
       origin: { host: hostOf(region), port: 443, tls: true },
       basePath: '',
       formats: FORMATS,
+      formatsFor: (asked) => otherFormats(asked, region) ?? FORMATS,
       otherPath: (path) => (model === '' ? path : withModelInPath(path, model)),
       signingScope: { service: 'bedrock', region },
       model,
       keepsPathOnHostOverride: false,
       issuerOf: (asked) => (isClaude(asked) ? 'anthropic' : 'bedrock'),
+      shapeBody: (body, format) => {
+        if (format === 'bedrockRerank') return withModelArn(body, region);
+        return guardrail !== null && format === 'converse' ? guarded(body, guardrail) : body;
+      },
       ...(guardrail !== null && {
         fixHeaders: (headers: HeaderList, _located: boolean, path: string) => guardInvoke(headers, path, guardrail),
-        shapeBody: (body: JsonObject) => guarded(body, guardrail),
         shapeNative: (bytes: Buffer, format: FormatName) =>
           format === 'converse' ? guardedBytes(bytes, guardrail) : bytes,
       }),
@@ -82,8 +110,25 @@ export const bedrock: ProviderDefinition = {
   },
 };
 
-function hostOf(region: string): string {
-  return `bedrock-runtime.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+function hostOf(region: string, service = 'bedrock-runtime'): string {
+  return `${service}.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+}
+
+/** Rerankers are named by their ARN. */
+function withModelArn(body: JsonObject, region: string): JsonObject {
+  const configuration = Fields.ofAnswer(body).requiredObject('rerankingConfiguration');
+  const settings = configuration.requiredObject('bedrockRerankingConfiguration');
+  const model = settings.requiredObject('modelConfiguration');
+  const name = model.string('modelArn') ?? '';
+  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+  const modelArn = name.startsWith('arn:') ? name : `arn:${partition}:bedrock:${region}::foundation-model/${name}`;
+  return {
+    ...body,
+    rerankingConfiguration: {
+      ...configuration.value,
+      bedrockRerankingConfiguration: { ...settings.value, modelConfiguration: { ...model.value, modelArn } },
+    },
+  };
 }
 
 interface Guardrail extends JsonObject {

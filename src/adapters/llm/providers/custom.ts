@@ -5,7 +5,7 @@ import { GEMINI_BASE, geminiModelPath, googleFormats } from './gemini.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
-/** agentgateway's ProviderFormat. */
+/** agentgateway's ProviderFormat, and ours. */
 export const PROVIDER_FORMATS = [
   'completions',
   'messages',
@@ -16,6 +16,10 @@ export const PROVIDER_FORMATS = [
   'geminiCountTokens',
   'realtime',
   'rerank',
+  'cohereRerank',
+  'cohereEmbed',
+  'embedContent',
+  'batchEmbedContents',
 ] as const satisfies readonly FormatName[];
 
 const schema = z.strictObject({
@@ -60,7 +64,11 @@ export function openCustom(
   },
 ): OpenProvider {
   const formats = new Map<FormatName, FormatPath>();
-  for (const { type, path } of service.formats) formats.set(type, formatPath(type, path));
+  for (const { type, path } of service.formats) {
+    // What is behind this path is Cohere's, though agentgateway has one name for both.
+    const own = type === 'rerank' && path.endsWith(COHERE_PATHS.cohereRerank) ? 'cohereRerank' : type;
+    formats.set(own, formatPath(own, path));
+  }
   const chat = formats.get('completions');
   // Who speaks chat completions speaks, as far as anyone can tell, their predecessor too; if not, it will say so itself.
   if (chat !== undefined && !chat.verbatim) formats.set('textCompletions', formatPath('textCompletions', ''));
@@ -81,9 +89,13 @@ export function openCustom(
 
 const GEMINI_PATHS = new Map(googleFormats(geminiModelPath));
 
+const COHERE_PATHS = { cohereEmbed: '/v2/embed', cohereRerank: '/v2/rerank' } as const;
+
 function formatPath(type: FormatName, path: string): FormatPath {
   if (path !== '') return { path, verbatim: true };
   const google = GEMINI_PATHS.get(type);
   if (google !== undefined) return { ...google, basePath: GEMINI_BASE };
+  if (type === 'cohereEmbed' || type === 'cohereRerank')
+    return { path: COHERE_PATHS[type], basePath: '', verbatim: false };
   return { path: (FORMAT_PATHS as Partial<Record<FormatName, string>>)[type] ?? '', verbatim: false };
 }

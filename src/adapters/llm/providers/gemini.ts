@@ -1,15 +1,27 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
+import { isObject, parseObject } from '../formats/fields.ts';
+import { modelName } from '../formats/gemini-embed/request.ts';
 import type { FormatName } from '../formats/route-types.ts';
 import type { FormatPath, ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
 /** What Google's APIs do with a model, in the format of its own. */
-const ACTIONS = { generateContent: 'generateContent', geminiCountTokens: 'countTokens' } as const;
+const ACTIONS = {
+  generateContent: 'generateContent',
+  geminiCountTokens: 'countTokens',
+  embedContent: 'embedContent',
+  batchEmbedContents: 'batchEmbedContents',
+} as const;
+
+type GoogleFormat = keyof typeof ACTIONS;
 
 /** Google's own formats, below what `modelPath` makes of a model. */
-export function googleFormats(modelPath: (model: string) => string): [FormatName, FormatPath][] {
-  return (['generateContent', 'geminiCountTokens'] as const).map((name) => {
+export function googleFormats(
+  modelPath: (model: string) => string,
+  names: readonly GoogleFormat[] = ['generateContent', 'geminiCountTokens', 'embedContent', 'batchEmbedContents'],
+): [FormatName, FormatPath][] {
+  return names.map((name) => {
     const pathOf = (model: string, streaming: boolean, throughHub: boolean) => {
       const streams = streaming && name === 'generateContent';
       // A client of Google's says itself how it wants its stream; the gateway reads server-sent events.
@@ -35,7 +47,7 @@ export function modelSegment(model: string): string {
 
 /** The version of the API that has all of it. */
 export const GEMINI_BASE = '/v1beta';
-/** Embeddings go through Google's endpoint that follows OpenAI (https://ai.google.dev/gemini-api/docs/openai). */
+/** OpenAI's clients have their embeddings from Google's endpoint that follows OpenAI (https://ai.google.dev/gemini-api/docs/openai). */
 const EMBEDDINGS: FormatPath = { path: `${GEMINI_BASE}/openai/embeddings`, verbatim: false };
 const FORMATS: ReadonlyMap<FormatName, FormatPath> = new Map([
   ...googleFormats((model) => GEMINI_BASE + geminiModelPath(model)),
@@ -62,8 +74,22 @@ export const gemini: ProviderDefinition = {
     keyParameter: KEY_PARAMETER,
     issuerOf: () => 'google',
     fixHeaders: fixGeminiHeaders,
+    shapeNative: (bytes, format, model) => (EMBEDDINGS_FORMATS.has(format) ? withModel(bytes, model) : bytes),
   }),
 };
+
+const EMBEDDINGS_FORMATS: ReadonlySet<FormatName> = new Set(['embedContent', 'batchEmbedContents']);
+
+/** Embeddings name the model in the body as well as in the path, and the two must agree; the client's own bytes where they do. */
+function withModel(bytes: Buffer, model: string): Buffer {
+  const body = parseObject(bytes.toString('utf8'));
+  const name = modelName(model);
+  const requests = Array.isArray(body?.requests) ? body.requests.filter(isObject) : [];
+  const wrong = [body, ...requests].filter((one) => one?.model !== undefined && one.model !== name);
+  if (wrong.length === 0) return bytes;
+  for (const one of wrong) if (one) one.model = name;
+  return Buffer.from(JSON.stringify(body));
+}
 
 /** Clients of Google's may have their key in the query. */
 export const KEY_PARAMETER = 'key';

@@ -21,7 +21,8 @@ const PRESETS: Readonly<Record<string, Preset>> = {
     formats: {
       completions: '/compatibility/v1/chat/completions',
       embeddings: '/compatibility/v1/embeddings',
-      rerank: '/v2/rerank',
+      cohereEmbed: '/v2/embed',
+      cohereRerank: '/v2/rerank',
     },
   },
   ollama: {

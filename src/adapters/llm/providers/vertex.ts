@@ -36,8 +36,16 @@ export const vertex: ProviderDefinition = {
     const region = settings.region || 'global';
     const base = `/v1/projects/${encodeURIComponent(settings.projectId)}/locations/${region}`;
     const formats: Readonly<Record<Publisher, Formats>> = {
-      google: new Map(googleFormats((model) => base + googleModelPath(model))),
+      google: new Map(
+        googleFormats(
+          (model) => base + googleModelPath(model),
+          ['generateContent', 'geminiCountTokens', 'embedContent'],
+        ),
+      ),
       anthropic: anthropicFormats(`${base}/publishers/anthropic/models`),
+      embeddings: new Map([['vertexPredict', predictPath(base)]]),
+      multimodal: new Map([['vertexMultimodal', predictPath(base)]]),
+      ranker: new Map([['vertexRank', rankPath(settings.projectId)]]),
       other: new Map([['completions', { path: `${base}/endpoints/openapi/chat/completions`, verbatim: false }]]),
     };
     return {
@@ -64,10 +72,14 @@ function hostOf(region: string): string {
   return `${region}-aiplatform.googleapis.com`;
 }
 
-type Publisher = 'google' | 'anthropic' | 'other';
+/** Who made a model, and of Google's those that have APIs of their own. */
+type Publisher = 'google' | 'embeddings' | 'multimodal' | 'ranker' | 'anthropic' | 'other';
 
 const ISSUERS: Readonly<Record<Publisher, string>> = {
   google: 'google',
+  embeddings: 'google',
+  multimodal: 'google',
+  ranker: 'google',
   anthropic: 'anthropic',
   other: 'gcp.vertex_ai',
 };
@@ -76,9 +88,15 @@ const ISSUERS: Readonly<Record<Publisher, string>> = {
 function publisherOf(model: string): Publisher {
   const name = nameOf(model);
   if (name.startsWith('claude')) return 'anthropic';
+  if (TEXT_EMBEDDINGS.test(name)) return 'embeddings';
+  if (name.startsWith('multimodalembedding')) return 'multimodal';
+  if (name.startsWith('semantic-ranker')) return 'ranker';
   const google = name === '' || /^(?:gemini|imagen)/.test(name) || model.startsWith(ENDPOINTS);
   return google ? 'google' : 'other';
 }
+
+/** Text embeddings through `predict`; Gemini Embedding 2 has `embedContent`. */
+const TEXT_EMBEDDINGS = /^(?:text-embedding-|text-multilingual-embedding-|textembedding-gecko|gemini-embedding-001)/;
 
 /** Models that were tuned, or deployed by the project itself, are behind endpoints of it. */
 const ENDPOINTS = 'endpoints/';
@@ -93,6 +111,19 @@ function nameOf(model: string): string {
 function googleModelPath(model: string): string {
   if (model.startsWith(ENDPOINTS)) return `/${ENDPOINTS}${modelSegment(model.slice(ENDPOINTS.length))}`;
   return `/publishers/google/models/${modelSegment(nameOf(model))}`;
+}
+
+function predictPath(base: string): FormatPath {
+  return { path: '', pathOf: (model) => `${base}${googleModelPath(model)}:predict`, verbatim: false };
+}
+
+/** Ranking belongs to Google's search (https://cloud.google.com/generative-ai-app-builder/docs/ranking). */
+function rankPath(project: string): FormatPath {
+  return {
+    path: `/v1/projects/${encodeURIComponent(project)}/locations/global/rankingConfigs/default_ranking_config:rank`,
+    origin: { host: 'discoveryengine.googleapis.com', port: 443, tls: true },
+    verbatim: false,
+  };
 }
 
 /** https://platform.claude.com/docs/en/api/claude-on-vertex-ai: the path names the model, save where tokens are counted. */
