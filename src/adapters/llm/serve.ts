@@ -11,9 +11,11 @@ import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { fanOut } from './convert/fan-out.ts';
 import { putUnary } from './convert/unary-request.ts';
-import { canCount, countTokens } from './count-tokens.ts';
+import { bedrockCountBody, bedrockCountDispatch } from './count-on-bedrock.ts';
+import { canCount, countLocally, countTokens } from './count-tokens.ts';
 import { decodeBody } from './decode-body.ts';
 import { dialectOfClient } from './endpoints/endpoint.ts';
+import { isClaude } from './formats/bedrock-converse/models.ts';
 import { detect } from './formats/detect.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
@@ -130,7 +132,10 @@ export function forwardJson(
     const first = choice.candidate.target;
     const { model } = changed(choice.candidate);
     facts.provider = first.provider.telemetryName;
-    if (!first.formats(model).has(route)) return countTokens(incoming, body, model, services);
+    const formats = first.formats(model);
+    if (route === 'anthropicTokenCount' && formats.has('bedrockCountTokens') && isClaude(model))
+      return countOnBedrock(incoming, body, model, choice, services);
+    if (!formats.has(route)) return countTokens(incoming, body, model, services);
   }
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
@@ -181,6 +186,29 @@ export function forwardJson(
     ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
     : undefined;
   send(incoming, call, choice.candidate.target, services, answer, further);
+}
+
+/** Has Bedrock count the tokens of a request to Claude. */
+function countOnBedrock(
+  incoming: Incoming,
+  body: RequestBody,
+  model: string,
+  { candidate: { target } }: Choice,
+  services: AdapterServices,
+): void {
+  const { exchange, context, facts } = incoming;
+  facts.requestModel = model;
+  const route = 'bedrockCountTokens';
+  const call = target.call(
+    exchange,
+    context,
+    { route, converted: true, throughHub: true, model, streaming: false },
+    true,
+  );
+  call.body = bedrockCountBody(body.bytes, exchange);
+  const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
+  const locally = () => countLocally(incoming, body, model, services);
+  send(incoming, call, target, services, answer, (next) => bedrockCountDispatch(next, locally));
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */

@@ -1,7 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/errors/table.ts';
 import { llmBench, model, provider, serve } from '../../support/llm.ts';
 
 const url = '/v1/messages/count_tokens';
+const KEY = { backendAuth: { key: 'a-key' } };
 const messages = [{ role: 'user', content: 'How many are these?' }];
 
 describe('counting tokens ahead of a request', () => {
@@ -35,5 +38,119 @@ describe('counting tokens ahead of a request', () => {
     const exchange = await serve(llm, { url, body: '{"model":"gpt-4o","messages":7}' });
     expect(exchange.status).toBe(400);
     expect(JSON.parse(exchange.downstream.text).error.message).toContain('"messages" must be an array');
+  });
+});
+
+describe('counting tokens on Bedrock', () => {
+  const CLAUDE = 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0';
+  const bedrock = (named = CLAUDE) =>
+    llmBench({
+      providers: [[provider('bedrock', { settings: { region: 'eu-west-1', model: named }, policies: KEY })]],
+    });
+  const ask = {
+    url,
+    headers: ['anthropic-beta', 'context-1m-2025-08-07,other'],
+    body: JSON.stringify({ model: 'x', messages }),
+  };
+
+  it('asks the model itself, not the profile of several regions', async () => {
+    const llm = bedrock();
+    const exchange = await serve(llm, ask);
+    const [flight] = llm.flights;
+    expect(flight!.call.path).toBe('/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens');
+    expect(flight!.header('anthropic-beta')).toBeUndefined();
+    expect(JSON.parse(Buffer.from(flight!.json.input.invokeModel.body, 'base64').toString())).toEqual({
+      anthropic_version: 'bedrock-2023-05-31',
+      anthropic_beta: ['context-1m-2025-08-07'],
+      max_tokens: 1,
+      messages,
+    });
+    flight!.answer(200, '{"inputTokens":42}');
+    expect(exchange.downstream.text).toBe('{"input_tokens":42}');
+    expect(exchange.downstream.header('x-sluice-estimated')).toBeUndefined();
+    expect(exchange.llm).toMatchObject({ operation: 'count_tokens', requestModel: CLAUDE, usage: null, cost: null });
+    expect(exchange.endCause).toBe('complete');
+  });
+
+  it('counts here what Bedrock does not', async () => {
+    const llm = bedrock();
+    const exchange = await serve(llm, ask);
+    llm.flights[0]!.answer(400, '{"message":"The provided model doesn\'t support counting tokens."}');
+    await turn();
+    expect(JSON.parse(exchange.downstream.text)).toEqual({ input_tokens: 8 });
+  });
+
+  it.each([
+    [429, '{"message":"Too many requests"}', 'rate_limit_error', 'Too many requests'],
+    [403, '{"message":"No access"}', 'permission_error', 'No access'],
+    [200, '{"tokens":1}', 'api_error', 'no count'],
+    [200, '<html>', 'api_error', 'no count'],
+  ])('tells of other errors in the words of the client: %s %s', async (status, text, type, told) => {
+    const llm = bedrock();
+    const exchange = await serve(llm, ask);
+    llm.flights[0]!.answer(status, text);
+    const { error } = JSON.parse(exchange.downstream.text);
+    expect(error.type).toBe(type);
+    expect(error.message).toContain(told);
+  });
+
+  it('tells of a time-out', async () => {
+    const llm = bedrock();
+    const exchange = await serve(llm, ask);
+    llm.flights[0]!.sink.onError(new GatewayError('upstream_timeout'));
+    expect(exchange.status).toBe(504);
+  });
+
+  it('gives up with its client', async () => {
+    const llm = bedrock();
+    const exchange = await serve(llm, ask);
+    exchange.downstream.onAbort?.();
+    expect(llm.flights[0]!.aborted).toBe(true);
+    expect(exchange.endCause).toBe('client_gone');
+  });
+
+  it('is done here for models of others', async () => {
+    const llm = bedrock('amazon.nova-lite-v1:0');
+    const exchange = await serve(llm, ask);
+    expect(llm.flights).toEqual([]);
+    expect(JSON.parse(exchange.downstream.text)).toEqual({ input_tokens: 8 });
+  });
+});
+
+describe("a client of Bedrock's that counts", () => {
+  const converse = { messages: [{ role: 'user', content: [{ text: 'hi' }] }] };
+  const invoke = { anthropic_version: 'bedrock-2023-05-31', max_tokens: 1, messages };
+  const blob = (text: string) => ({ invokeModel: { body: Buffer.from(text).toString('base64') } });
+  const ask = (input: object | undefined) => ({ url: '/model/gpt-4o/count-tokens', body: JSON.stringify({ input }) });
+
+  it.each([[{ converse }], [blob(JSON.stringify(invoke))], [blob('{"inputText":"hi"}')]])(
+    'is answered here: %j',
+    async (input) => {
+      const llm = llmBench({ providers: [[provider('openAI')]] });
+      const exchange = await serve(llm, ask(input));
+      expect(llm.flights).toEqual([]);
+      expect(JSON.parse(exchange.downstream.text)).toEqual({ inputTokens: 8 });
+    },
+  );
+
+  it.each([
+    [undefined, 'input'],
+    [{}, 'input.invokeModel'],
+    [blob('no JSON'), 'input.invokeModel.body'],
+  ])('is told what is wrong: %j', async (input, place) => {
+    const exchange = await serve(llmBench({ providers: [[provider('openAI')]] }), ask(input));
+    expect(exchange.status).toBe(400);
+    expect(exchange.downstream.header('x-amzn-errortype')).toBe('ValidationException');
+    expect(JSON.parse(exchange.downstream.text).message).toContain(`"${place}"`);
+  });
+
+  it('is passed on to Bedrock', async () => {
+    const llm = llmBench({ providers: [[provider('bedrock', { settings: { region: 'eu-west-1' }, policies: KEY })]] });
+    const exchange = await serve(llm, { ...ask({ converse }), url: '/model/us.anthropic.claude-x/count-tokens' });
+    expect(llm.flights[0]!.call.path).toBe('/model/anthropic.claude-x/count-tokens');
+    expect(llm.flights[0]!.json).toEqual({ input: { converse } });
+    llm.flights[0]!.answer(200, '{"inputTokens":5}');
+    expect(exchange.downstream.text).toBe('{"inputTokens":5}');
+    expect(exchange.llm).toMatchObject({ operation: 'count_tokens', usage: null, cost: null });
   });
 });

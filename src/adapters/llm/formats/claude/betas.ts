@@ -5,6 +5,9 @@ import type { HeaderList } from '../../../../headers.ts';
 export const BETA_FIELD = 'anthropic-beta';
 const BETA_MEMBER = 'anthropic_beta';
 
+/** The version that Bedrock's bodies for Claude name; there is no other. */
+export const BEDROCK_VERSION = 'bedrock-2023-05-31';
+
 /** The beta features that a request asks for, by its fields or (in Bedrock's and Vertex AI's bodies) by a member. */
 export function betasOf(headers: HeaderList, body: JsonObject): string[] {
   const member = body[BETA_MEMBER];
