@@ -10,6 +10,7 @@ import { BUDGET, MemoryBudget } from '../../src/state/shared/memory-budget.ts';
 import { LocalStore } from '../../src/state/stores/local.ts';
 import { MemoryEngine } from '../../src/state/stores/memory-engine.ts';
 import { DEFAULT_LIMITS, type Store } from '../../src/state/stores/store.ts';
+import type { Logger } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { PriceCatalog } from '../../src/telemetry/prices/catalog.ts';
 import { readPrices } from '../../src/telemetry/prices/files.ts';
@@ -98,6 +99,8 @@ export interface BenchOptions {
   storedResponses?: { ttlMs?: number; maxBytes?: number };
   /** Default: those of the surroundings. */
   credentials?: Credentials;
+  /** A real upstream in place of the one that the test plays. */
+  upstream?: { dispatch: Dispatch; cluster(spec: ClusterSpec): Cluster; endpoints: EndpointTable; log?: Logger };
   /** Runs in place of the plain dispatch, e.g. a retry. */
   wrap?: (next: Dispatch) => Dispatch;
 }
@@ -118,10 +121,10 @@ export function llmBench(options: BenchOptions): LlmBench {
   };
   const services: AdapterServices = {
     metrics,
-    log: SILENT,
+    log: options.upstream?.log ?? SILENT,
     credentials: options.credentials ?? new Credentials({ metrics, log: SILENT }),
     cel: new Expressions(gatewayEnvironment({ env: {} }), (policy) => metrics.celErrors.labels({ policy }).inc()),
-    endpoints: EndpointTable.open(EndpointTable.create({ rows: 256, workers: 1 }), 0),
+    endpoints: options.upstream?.endpoints ?? EndpointTable.open(EndpointTable.create({ rows: 256, workers: 1 }), 0),
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
@@ -132,6 +135,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     prices: new PriceCatalog(() => readPrices(() => {}, '')),
     countTokens: async (texts) => ({ tokens: texts.length, exact: true }),
     cluster: (spec: ClusterSpec) => {
+      if (options.upstream !== undefined) return options.upstream.cluster(spec);
       const cluster: FakeCluster = clusters.get(spec.key) ?? {
         spec,
         authority: 'upstream.test',
@@ -145,7 +149,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     hooks: (policies) => ({ prepare: keyOf(policies), onResponse: null, tls: null, policies }),
     resource: () => router,
   };
-  const plain: Dispatch = (call, sink) => {
+  const played: Dispatch = (call, sink) => {
     call.exchange.attempts++;
     call.exchange.upstreamStartMs = call.exchange.elapsedMs();
     call.prepare?.(call, call.exchange);
@@ -153,6 +157,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     flights.push(flight);
     return flight;
   };
+  const plain = options.upstream?.dispatch ?? played;
   const context: RouteContext = {
     dispatch: options.wrap?.(plain) ?? plain,
     hooks: { prepare: null, onResponse: null, tls: null, policies: {} },
@@ -184,12 +189,12 @@ export async function failedExpressions({ metrics }: LlmBench): Promise<{ policy
   return values.map(({ labels, value }) => ({ policy: labels.policy, value }));
 }
 
-/** Stands for backendAuth: puts a plain key in as a bearer token. */
+/** Stands for backendAuth: puts a plain key, or the one of several that the call names, in as a bearer token. */
 function keyOf(policies: PolicyMap): UpstreamCall['prepare'] {
-  const key = (policies.backendAuth as { key?: string } | undefined)?.key;
-  if (typeof key !== 'string') return null;
+  const auth = policies.backendAuth as { key?: string; keys?: string[] } | undefined;
+  if (typeof auth?.key !== 'string' && auth?.keys === undefined) return null;
   return (call) => {
-    call.headers.push('authorization', `Bearer ${key}`);
+    call.headers.push('authorization', `Bearer ${auth.keys?.[call.credential ?? 0] ?? auth.key}`);
   };
 }
 

@@ -112,13 +112,13 @@ export class Account {
     if (status === 429) {
       const limit = this.#limitOf(model);
       const asked = limitedForMs(headers, Date.now());
-      rest(limit, asked > 0 ? Math.min(asked, MAX_ASKED_MS) : doubled(LIMITED_MS, limit.evictions, MAX_LIMITED_MS));
+      if (asked > 0) rest(limit, Math.min(asked, MAX_ASKED_MS));
+      else restLonger(limit, LIMITED_MS, MAX_LIMITED_MS);
       return 'limited';
     }
     if (isRefusal(status)) {
       if (this.key === null) return 'refused';
-      const ms = doubled(REFUSED_MS, this.#row.evictions, MAX_REFUSED_MS);
-      if (rest(this.#row, ms)) this.#logRefusal(this.key, status, ms);
+      if (restLonger(this.#row, REFUSED_MS, MAX_REFUSED_MS)) this.#logRefusal(this.key, status);
       return 'refused';
     }
     if (status >= 500) return 'failed';
@@ -127,13 +127,9 @@ export class Account {
     return 'ok';
   }
 
-  #logRefusal({ fingerprint }: AccountKey, status: number, restMs: number): void {
-    this.#services.log.warn('a provider refused a key; it rests', {
-      provider: this.#provider,
-      key: fingerprint,
-      status,
-      restMs,
-    });
+  #logRefusal({ fingerprint }: AccountKey, status: number): void {
+    const { log } = this.#services;
+    log.warn('a provider refused a key; it rests', { provider: this.#provider, key: fingerprint, status });
   }
 
   #limitOf(model: string): EndpointRow {
@@ -156,10 +152,16 @@ export function isRefusal(status: number): boolean {
   return status === 401 || status === 402 || status === 403;
 }
 
-/** Lets a row rest, never shorter than it would have; true where it was not at rest. */
-function rest(row: EndpointRow, ms: number): boolean {
+/** Lets a row rest, never shorter than it would have. */
+function rest(row: EndpointRow, ms: number): void {
   const until = Date.now() + ms;
-  return row.evictedUntil < until && row.evict(until);
+  if (row.evictedUntil < until) row.evict(until);
+}
+
+/** Lets a row rest for longer than the last time; false where it is at rest: what was under way then fails too. */
+function restLonger(row: EndpointRow, baseMs: number, maxMs: number): boolean {
+  const now = Date.now();
+  return row.evictedUntil <= now && row.evict(now + doubled(baseMs, row.evictions, maxMs));
 }
 
 class AccountAttempt implements AttemptObserver {
