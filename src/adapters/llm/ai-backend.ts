@@ -10,6 +10,8 @@ import { readBody } from './endpoints/body.ts';
 import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
+import { ModelDirectory } from './models/directory.ts';
+import { serveBackendModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { RequestBody } from './request-body.ts';
@@ -23,6 +25,7 @@ export class AiBackendServer implements CompiledBackend {
   readonly #services: AdapterServices;
   readonly #groups: TargetGroups;
   readonly #plans: ContextPlans;
+  readonly #directory = new ModelDirectory();
   /** Who may be asked without a model. */
   readonly #accounts: readonly AccountOption[];
   /** One of the providers is shown signatures, which cover the body. */
@@ -57,10 +60,20 @@ export class AiBackendServer implements CompiledBackend {
     if (isEditable(route) && exchange.method !== 'POST' && !exchange.downstream.hasBody) route = 'passthrough';
     const incoming = receive(exchange, context, route);
     if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
+    if (route === 'models') return this.#serveModels(incoming, plan);
     if (isEditable(route)) return this.#serveJson(incoming, plan);
     const needed = context.holdBody || this.#holdsBody || route !== 'passthrough';
-    const hold = exchange.downstream.hasBody && needed && route !== 'models';
-    if (hold) return this.#serveHeld(incoming, plan);
+    if (exchange.downstream.hasBody && needed) return this.#serveHeld(incoming, plan);
+    this.#passOn(incoming, plan);
+  }
+
+  async #serveModels(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const targets = this.#accounts.map(({ target }) => target);
+    if (!(await serveBackendModels(incoming, targets, this.#directory))) this.#passOn(incoming, plan);
+  }
+
+  #passOn(incoming: Incoming, plan: ContextPlan): void {
+    const { exchange } = incoming;
     const body = exchange.heldBody ?? (exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
     forwardAsIs(incoming, body, this.#choose(incoming, plan, '', null), this.#services, null);
   }

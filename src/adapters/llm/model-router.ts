@@ -12,7 +12,8 @@ import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
-import { listedModels, modelOfListPath, renderModel, renderModels, speaksAnthropic } from './models.ts';
+import { ModelDirectory } from './models/directory.ts';
+import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { modelInPath, routeByPath } from './paths.ts';
@@ -40,6 +41,7 @@ export class ModelRouter implements CompiledBackend {
   readonly #virtual: ReadonlyMap<string, VirtualModel>;
   readonly #conditional: ReadonlyMap<string, ConditionalModel>;
   readonly #plans: ContextPlans;
+  readonly #directory = new ModelDirectory();
 
   constructor(router: LlmRouter, scope: string, services: AdapterServices) {
     this.#services = services;
@@ -66,18 +68,9 @@ export class ModelRouter implements CompiledBackend {
     const incoming = receive(exchange, context, route);
     const endpoint = endpointFor(exchange, configured);
     if (endpoint !== null) return this.#serveEndpoint(incoming, endpoint, plan);
-    if (route === 'models') return this.#listModels(incoming);
+    if (route === 'models') return serveRouterModels(incoming, this.#router, this.#models, this.#directory);
     if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
     return this.#serve(incoming, plan, configured !== undefined);
-  }
-
-  #listModels({ exchange, context }: Incoming): void {
-    const names = listedModels(this.#router, exchange.apiKey?.allowedModels ?? null);
-    const anthropic = speaksAnthropic(exchange);
-    const wanted = modelOfListPath(exchange.path);
-    if (wanted !== '' && !names.includes(wanted)) throw new GatewayError('model_not_found');
-    const body = wanted === '' ? renderModels(names, anthropic) : renderModel(wanted, anthropic);
-    context.reply.local(exchange, 200, ['content-type', 'application/json'], body);
   }
 
   async #serve(incoming: Incoming, plan: ContextPlan, configured: boolean): Promise<void> {

@@ -55,7 +55,7 @@ export function routeByPath(path: string): RouteType | null {
   const exact = EXACT.get(path);
   if (exact !== undefined) return exact;
   for (const [suffix, route] of SUFFIXES) if (path.endsWith(suffix)) return route;
-  if (path.startsWith('/v1/models/') || path.startsWith('/models/')) return 'models';
+  if (path.startsWith('/v1/models/') || path.startsWith('/models/') || GEMINI_MODELS.test(path)) return 'models';
   const action = MODEL_SEGMENT.exec(path)?.[2];
   return action === undefined ? null : (MODEL_ACTIONS.get(action) ?? null);
 }
@@ -78,6 +78,9 @@ export class ConfiguredRoutes {
     return this.#other;
   }
 }
+
+/** Gemini's list of models, and one of them: what is done with a model stands behind a colon. */
+const GEMINI_MODELS = /^\/v1(?:beta|alpha)\/models(?:\/[^:]+)?$/;
 
 const MODEL_ACTION =
   /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|rawPredict|streamRawPredict)$/;

@@ -36,6 +36,8 @@ const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendT
 
 /** Fields a client's credential for a provider comes in; the operator's own takes their place. */
 const CREDENTIAL_FIELDS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
+/** Kinds of `backendAuth` that don't depend on who asks. */
+const SHARED_CREDENTIALS = ['key', 'keys', 'credentials', 'gcp', 'aws', 'azure'];
 /** What the body's new form, or the way it is sent, decides anew. */
 const BODY_FIELDS = ['content-length', 'content-encoding'];
 
@@ -61,7 +63,7 @@ export interface Destination {
   readonly model: string;
   readonly streaming: boolean;
   /** In place of a format, an API beside those of conversations. */
-  readonly endpoint?: Endpoint;
+  readonly endpoint?: Pick<Endpoint, 'path' | 'asksModel'>;
 }
 
 /** What a route context adds to a target. */
@@ -125,6 +127,13 @@ export class ProviderTarget {
     const { provider, settings, hostOverride, hostOverrideTls, pathPrefix } = this.#provider;
     const address = [hostOverride, hostOverrideTls, pathPrefix];
     return JSON.stringify([provider, { ...settings, model: null }, address, this.#auth ?? null]);
+  }
+
+  /** True where it says the same to whoever asks: to the operator's credential, or in clear text (a server nearby) to none. */
+  listsForAll(context: RouteContext): boolean {
+    const auth = this.#auth ?? context.values.backendAuth ?? this.#defaultAuth(context);
+    if (auth === undefined || auth === null) return !this.#address().tls;
+    return typeof auth === 'string' || SHARED_CREDENTIALS.some((kind) => kind in (auth as object));
   }
 
   get onResponse(): BackendHooks['onResponse'] {

@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { listedModels } from '../../../src/adapters/llm/models.ts';
+import { listedModels } from '../../../src/adapters/llm/models/names.ts';
 import type { LlmRouter } from '../../../src/resources/types.ts';
 import { type LlmExchange, llmBench, model, provider, serve } from '../../support/llm.ts';
 
@@ -274,9 +274,9 @@ describe('the list of models', () => {
 
   it('names what the caller may ask for', () => {
     const router: LlmRouter = { kind: 'llmRouter', key: 'llm/default', models, virtualModels: [] };
-    expect(listedModels(router, null)).toEqual(['gpt-4o', 'claude-*']);
-    expect(listedModels(router, ['claude-1', 'gpt-*', 'inner'])).toEqual(['gpt-4o', 'claude-1']);
-    expect(listedModels(router, [])).toEqual([]);
+    expect(listedModels(router, null).map(({ id }) => id)).toEqual(['gpt-4o', 'claude-*']);
+    expect(listedModels(router, ['claude-1', 'gpt-*', 'inner']).map(({ id }) => id)).toEqual(['gpt-4o', 'claude-1']);
+    expect(listedModels(router, []).map(({ id }) => id)).toEqual([]);
   });
 
   it.each(['/v1/models', '/models'])('is served locally at %s', async (url) => {

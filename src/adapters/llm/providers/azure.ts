@@ -92,7 +92,7 @@ function openAIFormats(base: string, version: string): Map<FormatName, FormatPat
 }
 
 /** APIs with a date name the deployment in the path, as those of conversations do; files and batches have none. */
-function endpointPath({ asksModel, path }: Endpoint, model: string, base: string, version: string): string {
+function endpointPath({ asksModel, path }: Pick<Endpoint, 'path' | 'asksModel'>, model: string, base: string, version: string): string {
   const deployment = asksModel && !isUnversioned(version) ? `/deployments/${encodeURIComponent(model)}` : '';
   return base + deployment + path + versionQuery(version);
 }

@@ -36,7 +36,7 @@ export interface OpenProvider {
   /** In place of `formats` where they differ from model to model; '' = no model is known. */
   formatsFor?(model: string): ReadonlyMap<FormatName, FormatPath>;
   /** Where an API beside those of conversations is, in place of its path below the base path. `model` '': it asks none. */
-  endpointPath?(endpoint: Endpoint, model: string): string;
+  endpointPath?(endpoint: Pick<Endpoint, 'path' | 'asksModel'>, model: string): string;
   /** Where a path of no format is, in place of the one below the base path: a list of models, say. */
   otherPath?(path: string): string;
   /** What its requests are signed for, where they are. */
