@@ -118,6 +118,23 @@ export const ROUTE_TYPES = [
 
 export type RouteType = (typeof ROUTE_TYPES)[number];
 
+/** A message that the operator puts into prompts. `role`: `system`, `developer`, `user` or `assistant`. */
+export interface PromptMessage {
+  readonly role: string;
+  readonly content: string;
+}
+
+/** The parts of a prompt that are marked for the provider's cache. */
+export interface PromptCaching {
+  readonly cacheSystem: boolean;
+  readonly cacheMessages: boolean;
+  readonly cacheTools: boolean;
+  /** Tokens, estimated, that a prompt must have up to a mark. Default: 1024. */
+  readonly minTokens?: number | null | undefined;
+  /** Messages at the end that stay behind the mark. */
+  readonly cacheMessageOffset: number;
+}
+
 /** The parts of the `ai` policy's value that the LLM adapter executes as data. */
 export interface AiPolicy {
   /** Members set in a request body that lacks them. */
@@ -127,6 +144,16 @@ export interface AiPolicy {
   /** Members computed by CEL: of the body as it came, and of the body as the provider gets it. */
   transformations?: Readonly<Record<string, string>> | null | undefined;
   finalTransformations?: Readonly<Record<string, string>> | null | undefined;
+  /** Messages in front of the client's and behind them. */
+  prompts?:
+    | {
+        readonly prepend?: readonly PromptMessage[] | undefined;
+        readonly append?: readonly PromptMessage[] | undefined;
+      }
+    | null
+    | undefined;
+  /** Where the gateway marks prompts for the provider's cache. */
+  promptCaching?: PromptCaching | null | undefined;
   /** Model name or pattern (at most one `*`) → the model asked for instead. */
   modelAliases?: Readonly<Record<string, string>> | undefined;
   /** What a conversion can't say is refused, never dropped. */

@@ -69,11 +69,10 @@ const schema = z.strictObject({
 type AiPolicyValue = z.infer<typeof schema>;
 
 /** Parts that this version validates but does not execute; only the guards protect. */
-const INACTIVE = [
-  { name: 'promptGuard', protects: true },
-  { name: 'prompts', protects: false },
-  { name: 'promptCaching', protects: false },
-] as const satisfies readonly { name: keyof AiPolicyValue; protects: boolean }[];
+const INACTIVE = [{ name: 'promptGuard', protects: true }] as const satisfies readonly {
+  name: keyof AiPolicyValue;
+  protects: boolean;
+}[];
 
 /** Executed by the LLM adapter, which reads the value (`AiPolicy` of facts/llm.ts) as data. */
 export const aiPolicy = definePolicy<AiPolicyValue>({

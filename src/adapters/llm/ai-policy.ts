@@ -1,8 +1,9 @@
 import type { Expressions } from '../../cel/index.ts';
-import type { AiPolicy } from '../../facts/llm.ts';
+import type { AiPolicy, PromptCaching } from '../../facts/llm.ts';
 import { matchesPattern, specificity } from './model-pattern.ts';
 import { type ComputedMember, compileMembers } from './mutate/expressions.ts';
 import { FinalTransformations } from './mutate/final.ts';
+import { PromptAdditions } from './mutate/prompts.ts';
 import { ConfiguredRoutes } from './paths.ts';
 
 /** What the `ai` policies of a route, a backend and a model come to, prepared once. */
@@ -13,6 +14,9 @@ export interface CompiledAiPolicy {
   /** Members computed from the body as it came. */
   readonly transformations: readonly ComputedMember[];
   readonly finalTransformations: FinalTransformations | null;
+  /** Messages of the operator's. */
+  readonly prompts: PromptAdditions | null;
+  readonly promptCaching: PromptCaching | null;
   readonly aliases: ModelAliases | null;
   /** Null: the default paths. */
   readonly routes: ConfiguredRoutes | null;
@@ -32,6 +36,8 @@ export const NO_AI_POLICY: CompiledAiPolicy = {
   defaults: [],
   transformations: [],
   finalTransformations: null,
+  prompts: null,
+  promptCaching: null,
   aliases: null,
   routes: null,
   strict: false,
@@ -51,10 +57,17 @@ export function compileAiPolicy(values: readonly unknown[], cel: Expressions): C
     defaults: prepare(defaults),
     transformations: compileMembers(Object.assign({}, ...given.map((value) => value.transformations)), cel),
     finalTransformations: final.length === 0 ? null : new FinalTransformations(final),
+    prompts: promptsOf(given.findLast((value) => value.prompts)?.prompts),
+    promptCaching: given.findLast((value) => value.promptCaching)?.promptCaching ?? null,
     aliases: Object.keys(aliases).length === 0 ? null : new ModelAliases(aliases),
     routes: routes === undefined ? null : new ConfiguredRoutes(routes),
     strict: given.findLast((value) => typeof value.strict === 'boolean')?.strict === true,
   };
+}
+
+function promptsOf(prompts: AiPolicy['prompts']): PromptAdditions | null {
+  const { prepend = [], append = [] } = prompts ?? {};
+  return prepend.length + append.length === 0 ? null : new PromptAdditions(prepend, append);
 }
 
 function prepare(members: Readonly<Record<string, unknown>>): PreparedMember[] {

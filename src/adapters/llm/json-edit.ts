@@ -16,6 +16,23 @@ interface Splice {
   readonly text: string;
 }
 
+/**
+ * Throws `invalid_request_body` for what isn't one JSON object, and where a wanted member occurs twice, or again in other letters: who
+ * reads the body next could take the other one.
+ */
+export function scanObject(bytes: Buffer, wanted: Wanted): JsonScanner {
+  const scan = new JsonScanner(wanted, bytes.length);
+  scan.write(bytes);
+  if (!scan.complete) throw new GatewayError('invalid_request_body');
+  if (scan.ambiguous !== null)
+    throw new GatewayError('invalid_request_body', `A member differs from "${scan.ambiguous}" by case alone.`);
+  for (const [slot, name] of wanted.paths.entries()) {
+    if ((scan.found(slot)?.count ?? 0) > 1)
+      throw new GatewayError('invalid_request_body', `The member "${name}" occurs more than once.`);
+  }
+  return scan;
+}
+
 /** Several changes to one JSON object, members and places within them, made in its own bytes at once. */
 export class BodyEditor {
   readonly #bytes: Buffer;
@@ -24,13 +41,11 @@ export class BodyEditor {
   readonly #edits: MemberEdit[] = [];
   readonly #splices: Splice[] = [];
 
-  /** @param wanted the members that may be read or changed. Throws `invalid_request_body` for what isn't one JSON object. */
+  /** @param wanted the members that may be read or changed. Throws as `scanObject` does. */
   constructor(bytes: Buffer, wanted: Wanted) {
     this.#bytes = bytes;
     this.#wanted = wanted;
-    this.#scan = new JsonScanner(wanted, bytes.length);
-    this.#scan.write(bytes);
-    if (!this.#scan.complete) throw new GatewayError('invalid_request_body');
+    this.#scan = scanObject(bytes, wanted);
   }
 
   /** Where a member is; null where it isn't there. */

@@ -2,8 +2,8 @@ import { GatewayError } from '../../errors/table.ts';
 import type { JsonObject } from '../../facts/conversation.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import { isObject, parseObject } from './formats/fields.ts';
-import { editMembers, type MemberEdit } from './json-edit.ts';
-import { type Found, JsonScanner } from './json-scan.ts';
+import { editMembers, type MemberEdit, scanObject } from './json-edit.ts';
+import type { Found, JsonScanner } from './json-scan.ts';
 import { jsonString, jsonValue } from './json-value.ts';
 import { Wanted } from './json-wanted.ts';
 import type { MemberValues } from './mutate/expressions.ts';
@@ -40,23 +40,11 @@ export class RequestBody {
   readonly #scan: JsonScanner;
   #json: JsonObject | null | undefined;
 
-  /**
-   * Throws `invalid_request_body` for what isn't one JSON object, and where a member that matters occurs twice, or again in other
-   * letters: the provider could take the other one.
-   */
+  /** Throws `invalid_request_body` as `scanObject` does. */
   constructor(bytes: Buffer, members: BodyMembers) {
     this.bytes = bytes;
     this.#members = members;
-    const scan = new JsonScanner(members.wanted, bytes.length);
-    scan.write(bytes);
-    if (!scan.complete) throw new GatewayError('invalid_request_body');
-    if (scan.ambiguous !== null)
-      throw new GatewayError('invalid_request_body', `A member differs from "${scan.ambiguous}" by case alone.`);
-    for (const [slot, name] of members.wanted.paths.entries()) {
-      if ((scan.found(slot)?.count ?? 0) > 1)
-        throw new GatewayError('invalid_request_body', `The member "${name}" occurs more than once.`);
-    }
-    this.#scan = scan;
+    this.#scan = scanObject(bytes, members.wanted);
   }
 
   /** The model asked for; '' where none is. Throws `missing_model` where it isn't a usable name. */

@@ -6,6 +6,7 @@ import type { LlmFacts, LlmOperation, RouteType } from '../../facts/llm.ts';
 import type { Dispatch, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
+import type { CompiledAiPolicy } from './ai-policy.ts';
 import { type Choice, planAttempts } from './choice.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
@@ -23,6 +24,7 @@ import { isFormatName } from './formats/route-types.ts';
 import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
 import { llmActivation } from './mutate/activation.ts';
+import { markPrompt } from './mutate/cache-marks.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
@@ -153,7 +155,8 @@ export function forwardJson(
     const streaming = body.streamingWith(changes);
     facts.streaming = streaming || pathStreams;
     const includeUsage = !converted && streaming && !wantsUsage;
-    const bytes = body.encode(inPath === '' ? model : '', changes, includeUsage);
+    const edited = body.encode(inPath === '' ? model : '', changes, includeUsage);
+    const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
     const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
@@ -176,8 +179,7 @@ export function forwardJson(
       answer.conversion = null;
       directed.body = target.shapeNative(bytes, to);
     }
-    if (policy.finalTransformations !== null && Buffer.isBuffer(directed.body))
-      directed.body = policy.finalTransformations.apply(directed.body, exchange, named);
+    if (Buffer.isBuffer(directed.body)) directed.body = finish(directed.body, to, policy, exchange, named);
     return directed;
   };
   const call = direct(choice.candidate, null);
@@ -209,6 +211,13 @@ function countOnBedrock(
   const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
   const locally = () => countLocally(incoming, body, model, services);
   send(incoming, call, target, services, answer, (next) => bedrockCountDispatch(next, locally));
+}
+
+/** What policies change of a body as the provider gets it. */
+function finish(bytes: Buffer, to: Destination, policy: CompiledAiPolicy, exchange: Exchange, named: string): Buffer {
+  const { promptCaching, finalTransformations } = policy;
+  const marked = promptCaching === null ? bytes : markPrompt(bytes, to.route, to.model, promptCaching);
+  return finalTransformations === null ? marked : finalTransformations.apply(marked, exchange, named);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */
