@@ -1,7 +1,8 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { ErrorDialect } from './errors/render.ts';
 import type { GatewayError } from './errors/table.ts';
 import type { LlmFacts } from './facts/llm.ts';
+import type { MessageHook } from './facts/realtime.ts';
 import type { HeaderList } from './headers.ts';
 
 /** TLS facts of a downstream connection. */
@@ -22,6 +23,30 @@ export interface BodySink {
 }
 
 /**
+ * A client's wish to go on in another protocol on its connection (RFC 9110 §7.8; over HTTP/2, RFC 8441). Who serves the exchange grants it
+ * once whatever stands behind the gateway has agreed, or answers like any other request.
+ */
+export interface DownstreamUpgrade {
+  /** Lower-case: `websocket`. */
+  readonly protocol: string;
+  /** True where the 101 answers a key of the client's (HTTP/1.1; over HTTP/2 there is none). */
+  readonly keyed: boolean;
+  /**
+   * Sends the switch in place of a reply and hands the connection over; null where the client has gone. `headers`: flat, lower-case
+   * names, without `connection` and `upgrade`. From here on `onAbort` is not called: the stream tells what happens.
+   */
+  accept(headers: readonly string[]): UpgradedConnection | null;
+}
+
+/** A client's connection after the switch. */
+export interface UpgradedConnection {
+  /** The new protocol's bytes, those that came behind the request first. Ended or destroyed it ends the client's connection (its stream, over HTTP/2). */
+  readonly stream: Duplex;
+  /** The gateway closes its connections now: what there is to say to the client has to be said within a fraction of a second. */
+  onClose: (() => void) | null;
+}
+
+/**
  * The client's half of an exchange, as a driver gives it. One of `readBody` and `bodyStream` is called at most once.
  * The reply is writeHead, write*, end; `abort` breaks it off at any point. Calls after the end or an abort do nothing.
  */
@@ -37,6 +62,8 @@ export interface Downstream {
   readonly hasBody: boolean;
   /** Declared content-length in bytes, or -1. */
   readonly contentLength: number;
+  /** What the client wants to switch to, null for nearly every request; `unsupported`: it does, and this driver can't. */
+  readonly upgrade: DownstreamUpgrade | 'unsupported' | null;
 
   readBody(sink: BodySink): void;
   /** The body as a stream with backpressure, for forwarding. */
@@ -89,6 +116,53 @@ export interface ResponseHead {
   headers: HeaderList;
 }
 
+/** Bytes of a body, for expressions. */
+export interface BodyBytes {
+  readonly bytes: Buffer;
+  /** False: it is longer than could be held, `bytes` is how it begins. */
+  readonly complete: boolean;
+}
+
+/** A response that policies want to see, or to write, whole: nothing of it is sent before its end has come. */
+export interface HeldResponse {
+  /** Bytes that may be held. */
+  readonly limit: number;
+  /** False: its body is replaced without anybody reading it, and not kept. */
+  readonly reads: boolean;
+  /** The head, from when it came. */
+  head: { readonly status: number; readonly headers: string[] } | null;
+  readonly chunks: Buffer[];
+  bytes: number;
+  /** Why it can't be held; it is told instead. */
+  error: GatewayError | null;
+  /** The whole body once it has come, which response policies may replace. */
+  body: Buffer | null;
+}
+
+/** What passes of a response's body, kept for the access log as far as there is room. */
+export interface ResponseCapture {
+  readonly limit: number;
+  readonly chunks: Buffer[];
+  bytes: number;
+  complete: boolean;
+}
+
+/** A value in a line of the access log. */
+export type LogValue = string | number | boolean | readonly unknown[] | { readonly [name: string]: unknown };
+
+/** What configuration changes about the access-log line of a request; asked at its end. */
+export interface LogEdits {
+  /** False: no line is written. */
+  keeps(exchange: Exchange): boolean;
+  /** Names of fields that are left out. */
+  readonly removed: ReadonlySet<string>;
+  /** Fields put behind the others. */
+  added(exchange: Exchange): readonly (readonly [name: string, value: LogValue])[];
+}
+
+/** Kinds of backends, as expressions name them. */
+export type BackendType = 'ai' | 'mcp' | 'static' | 'dynamic' | 'service' | 'unknown';
+
 /** One request and its reply, as all rooms see it. Made by a driver, owned by one worker thread. */
 export class Exchange {
   readonly downstream: Downstream;
@@ -137,6 +211,19 @@ export class Exchange {
   errorDialect: ErrorDialect | ((exchange: Exchange) => ErrorDialect) = 'plain';
   llm: LlmFacts | null = null;
 
+  /** The request's body, where a policy needed it before the backend does: it is sent in the client's stead. Null: not held. */
+  heldBody: Buffer | null = null;
+  /** Facts that transformations keep for later expressions; null = none. */
+  metadata: Record<string, unknown> | null = null;
+  /** What was chosen to serve it; 'unknown' until then. */
+  backendType: BackendType = 'unknown';
+  /** Null: the response passes as it comes. */
+  heldResponse: HeldResponse | null = null;
+  responseCapture: ResponseCapture | null = null;
+  /** The head of the response, from before response policies see it. */
+  response: ResponseHead | null = null;
+  logEdits: LogEdits | null = null;
+
   /** What the client was sent. 0 until the head was written. */
   status = 0;
   bytesSent = 0;
@@ -153,6 +240,7 @@ export class Exchange {
   #onResponse: ((head: ResponseHead, exchange: Exchange) => void)[] | null = null;
   #onUsage: ((exchange: Exchange) => void)[] | null = null;
   #onEnd: ((exchange: Exchange) => void)[] | null = null;
+  #onMessage: MessageHook[] | null = null;
 
   constructor(
     downstream: Downstream,
@@ -195,6 +283,16 @@ export class Exchange {
   onEnd(hook: (exchange: Exchange) => void): void {
     if (this.#onEnd === null) this.#onEnd = [hook];
     else this.#onEnd.push(hook);
+  }
+
+  /** Sees the messages of a realtime session, hooks in the order of their registration; to be registered before it begins. */
+  onMessage(hook: MessageHook): void {
+    if (this.#onMessage === null) this.#onMessage = [hook];
+    else this.#onMessage.push(hook);
+  }
+
+  get messageHooks(): readonly MessageHook[] {
+    return this.#onMessage ?? [];
   }
 
   runOnResponse(head: ResponseHead): void {

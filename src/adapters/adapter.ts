@@ -1,7 +1,7 @@
 import type { Expressions } from '../cel/index.ts';
 import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
-import type { EndCause, Exchange } from '../exchange.ts';
+import type { DownstreamUpgrade, EndCause, Exchange, UpgradedConnection } from '../exchange.ts';
 import type { TokenCount } from '../facts/llm.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
@@ -37,6 +37,8 @@ export interface RouteContext {
 export interface Replier {
   /** Sends the head: response policies run here. `headers`: flat, lower-case, hop-by-hop fields already removed. */
   head(exchange: Exchange, status: number, headers: string[]): void;
+  /** Grants a switch of protocols with status 101: response policies run on its fields. Null where the exchange has ended. */
+  upgrade(exchange: Exchange, upgrade: DownstreamUpgrade, headers: string[]): UpgradedConnection | null;
   /** False: wait for `exchange.downstream.onDrain`. */
   data(exchange: Exchange, chunk: Buffer): boolean;
   /** Completes the reply and ends the exchange. */

@@ -101,6 +101,16 @@ export class Metrics {
     ['accounting', ...ROUTE_LABELS],
   );
 
+  readonly realtimeSessions = this.#gauge('realtime_sessions_open', 'Realtime (WebSocket) sessions open now.', [
+    'gen_ai_system',
+    ...ROUTE_LABELS,
+  ]);
+  readonly realtimeMessages = this.#counter(
+    'realtime_messages_total',
+    'Messages of realtime sessions, by who sent them: client, provider.',
+    ['from', 'gen_ai_system', ...ROUTE_LABELS],
+  );
+
   readonly downstreamConnections = this.#counter('downstream_connections_total', 'Client connections accepted.', [
     'bind',
   ]);

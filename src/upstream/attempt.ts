@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { errors } from 'undici';
 import { GatewayError } from '../errors/table.ts';
 import type { AttemptObserver, Flight, ResponseSink, UpstreamCall } from './call.ts';
@@ -7,12 +8,15 @@ import { ConnectError, toGatewayError } from './failures.ts';
 import type { Outcome } from './health.ts';
 import { FramingError, responseHeaders, responseTrailers } from './hop-headers.ts';
 import { LiveCluster } from './live-cluster.ts';
-import type { Lane, PoolHandler, SendOptions } from './pools.ts';
+import type { Lane, SendOptions } from './pools.ts';
 import { canBeSentAgain, requestHeaders } from './request-headers.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { sendUpgrade, type UpgradeHandler } from './upgrade.ts';
 
 /** A response may start this long after the request was sent, ms, where nothing is configured: models think long. */
 const HEAD_TIMEOUT_MS = 600_000;
+/** The same for a switch of protocols, which no model has to think about. */
+const HANDSHAKE_TIMEOUT_MS = 30_000;
 /** Endpoints tried for one attempt while their connections fail. */
 const MAX_ENDPOINTS = 4;
 /** Interim responses before the final one; more is a server that never answers. */
@@ -27,7 +31,7 @@ let parsing = 0;
  * One attempt, which is at once the Flight its caller holds and the handler undici calls, so that a request costs one object. Errors of
  * either side end it exactly once; after `abort` nothing reaches the sink.
  */
-export class Attempt implements Flight, PoolHandler {
+export class Attempt implements Flight, UpgradeHandler {
   readonly #call: UpstreamCall;
   readonly #sink: ResponseSink;
   readonly #context: AttemptContext;
@@ -136,6 +140,25 @@ export class Attempt implements Flight, PoolHandler {
       parsing--;
     }
     return true;
+  }
+
+  /** For `sendUpgrade`: the upstream has switched; `call.upgrade` holds the connection. */
+  onUpgrade(raw: Buffer[], connection: Duplex): void {
+    if (this.#done) {
+      connection.destroy();
+      return;
+    }
+    const endpoint = this.#endpoint;
+    // What goes on on the connection is load until it closes.
+    endpoint?.begin();
+    connection.once('close', () => endpoint?.end());
+    try {
+      this.#head(101, responseHeaders(raw), performance.now());
+    } catch (error) {
+      this.#break(error);
+      return;
+    }
+    this.onComplete(null);
   }
 
   onData(chunk: Buffer): boolean {
@@ -265,6 +288,12 @@ export class Attempt implements Flight, PoolHandler {
     const endpoint = this.#endpoint;
     const options = this.#options;
     if (endpoint === null || options === null) return;
+    const { upgrade } = this.#call;
+    if (upgrade !== undefined) {
+      this.#timer ??= setTimeout(headTimedOut, HANDSHAKE_TIMEOUT_MS, this);
+      sendUpgrade(endpoint.pool, options, upgrade, this);
+      return;
+    }
     const result = endpoint.pool.send(options, this, fresh);
     if (result === 'refused') this.#fail(new GatewayError('upstream_busy'));
     else if (result === 'waiting') {

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { GatewayError } from '../errors/table.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
 import type { PolicyMap } from '../resources/types.ts';
@@ -44,6 +44,8 @@ export interface UpstreamCall {
   affinity?: AffinityKey | null;
   /** Further attempts that the plain dispatch makes; who retries by other rules leaves it out. */
   failover?: RetryRules | null;
+  /** The request asks to go on in another protocol (it has no body then). */
+  upgrade?: CallUpgrade;
   /** True for a copy or a side call: the exchange's own facts (attempts, endpoint, times) are left alone. */
   auxiliary?: boolean;
 }
@@ -76,6 +78,17 @@ export interface RetryRules {
   readonly elsewhere?: () => boolean;
 }
 
+/**
+ * A wish to switch protocols (RFC 9110 §7.8). Where the upstream grants it, the sink gets the head with status 101 and the end, and the
+ * connection lies here; where it doesn't, the sink gets its answer like any other. Nothing goes to the upstream before its 101.
+ */
+export interface CallUpgrade {
+  /** `websocket`. */
+  readonly protocol: string;
+  /** The new protocol's bytes, those that came behind the head first. From the head on it belongs to the sink's owner, who ends it. */
+  stream: Duplex | null;
+}
+
 /** Where a response goes. After onEnd or onError nothing more is called. */
 export interface ResponseSink {
   /** `headers`: flat, lower-case names, hop-by-hop fields removed. */
@@ -106,6 +119,8 @@ export interface BackendHooks {
   readonly onResponse: ((head: ResponseHead, exchange: Exchange) => void) | null;
   /** From backendTLS; null = cleartext unless the adapter knows better. */
   readonly tls: UpstreamTls | null;
+  /** True where a hook reads the body of the call, which must be held then. */
+  readonly holdBody?: boolean;
   /** The policies themselves, for what the upstream executes by name (health, tcp …). */
   readonly policies: PolicyMap;
 }

@@ -1,4 +1,4 @@
-import { Client } from 'undici';
+import { type buildConnector, Client } from 'undici';
 import { type ConnectOptions, Connector } from './connect.ts';
 
 /** What a pool sends: undici's options, with the same fields each time. */
@@ -90,9 +90,19 @@ export class Pool {
       port < 0 ? `${scheme}://localhost` : `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
 
+  /** Opens a connection of its own to the pool's address, in the pool's way; it counts for no limit and is never pooled. */
+  open(callback: buildConnector.Callback): void {
+    this.#connector.connect({} as buildConnector.Options, callback);
+  }
+
   /** Connections and connections being opened. */
   get size(): number {
     return this.#lanes - this.#spare.length;
+  }
+
+  /** Bytes of a response's head. */
+  get maxHeaderBytes(): number {
+    return this.#options.maxHeaderBytes;
   }
 
   get idle(): number {

@@ -1,7 +1,14 @@
 import type { Replier } from '../adapters/adapter.ts';
 import { renderError } from '../errors/render.ts';
 import { GatewayError } from '../errors/table.ts';
-import type { EndCause, Exchange, LocalReply, ResponseHead } from '../exchange.ts';
+import type {
+  DownstreamUpgrade,
+  EndCause,
+  Exchange,
+  LocalReply,
+  ResponseHead,
+  UpgradedConnection,
+} from '../exchange.ts';
 import { HeaderList } from '../headers.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Recorder } from '../telemetry/record.ts';
@@ -9,6 +16,7 @@ import { serverTiming } from '../telemetry/server-timing.ts';
 import type { Plan } from './plan.ts';
 import type { PlannedListener } from './planned.ts';
 import type { Refusal, RouteProgram, Step, WeightedBackend } from './program.ts';
+import { liftCredential } from './websocket-credential.ts';
 
 /**
  * A request's way through the house: listener → its policies → route → its policies → backend. Everything that can be decided
@@ -26,6 +34,7 @@ export class Pipeline {
   /** Serves an exchange of the bind with this key to its end. Never throws. */
   serve(exchange: Exchange, bindKey: string): void {
     exchange.downstream.onAbort = () => this.#reply.finish(exchange, 'client_gone');
+    if (exchange.downstream.upgrade !== null) liftCredential(exchange.headers);
     try {
       exchange.routed.bind = bindKey;
       const listener = this.#plan.listener(bindKey, exchange.host);
@@ -161,6 +170,20 @@ export class PipelineReplier implements Replier {
     if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
     exchange.status = head.status;
     exchange.downstream.writeHead(head.status, head.headers.raw);
+  }
+
+  upgrade(exchange: Exchange, upgrade: DownstreamUpgrade, headers: string[]): UpgradedConnection | null {
+    if (exchange.endCause !== null) return null;
+    const head: ResponseHead = { status: 101, headers: new HeaderList(headers) };
+    try {
+      exchange.runOnResponse(head);
+    } catch (cause) {
+      this.error(exchange, new GatewayError('internal', undefined, { cause }));
+      return null;
+    }
+    if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
+    exchange.status = 101;
+    return upgrade.accept(head.headers.raw);
   }
 
   data(exchange: Exchange, chunk: Buffer): boolean {

@@ -12,6 +12,7 @@ export class FakeDownstream implements Downstream {
   readonly tls: Downstream['tls'];
   readonly hasBody: boolean;
   readonly contentLength: number;
+  readonly upgrade: Downstream['upgrade'] = null;
   readonly bufferedBytes = 0;
   onDrain: (() => void) | null = null;
   onAbort: (() => void) | null = null;

@@ -1,4 +1,3 @@
-import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
 import type { AiBackend } from '../../resources/types.ts';
@@ -14,6 +13,8 @@ import { ModelDirectory } from './models/directory.ts';
 import { serveBackendModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
+import { modelInQuery, opensSession } from './realtime/model-query.ts';
+import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
 import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
@@ -59,7 +60,11 @@ export class AiBackendServer implements CompiledBackend {
     // Listing what was stored (GET /v1/chat/completions) asks no model.
     if (isEditable(route) && exchange.method !== 'POST' && !exchange.downstream.hasBody) route = 'passthrough';
     const incoming = receive(exchange, context, route);
-    if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
+    if (route === 'realtime' && opensSession(exchange)) {
+      incoming.facts.clientModel = modelInQuery(exchange.query);
+      const choice = this.#choose(incoming, plan, incoming.facts.clientModel, null);
+      return serveRealtime(incoming, choice, this.#services);
+    }
     if (route === 'models') return this.#serveModels(incoming, plan);
     if (isEditable(route)) return this.#serveJson(incoming, plan);
     const needed = context.holdBody || this.#holdsBody || route !== 'passthrough';

@@ -17,6 +17,8 @@ import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { modelInPath, routeByPath } from './paths.ts';
+import { modelInQuery, opensSession } from './realtime/model-query.ts';
+import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
 import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
@@ -69,8 +71,18 @@ export class ModelRouter implements CompiledBackend {
     const endpoint = endpointFor(exchange, configured);
     if (endpoint !== null) return this.#serveEndpoint(incoming, endpoint, plan);
     if (route === 'models') return serveRouterModels(incoming, this.#router, this.#models, this.#directory);
-    if (route === 'realtime') throw new GatewayError('not_active', 'Realtime sessions are not served by this version.');
+    if (route === 'realtime' && opensSession(exchange)) return this.#serveRealtime(incoming, plan);
     return this.#serve(incoming, plan, configured !== undefined);
+  }
+
+  #serveRealtime(incoming: Incoming, plan: ContextPlan): void {
+    const { exchange, context, facts } = incoming;
+    const model = modelInQuery(exchange.query);
+    if (model === '') throw new GatewayError('missing_model', 'Name the model in the query: ?model=…');
+    facts.clientModel = model;
+    const { groups } = this.#groupsFor(incoming, model);
+    const choice = choose(groups, exchange, context, plan, { model, body: null });
+    serveRealtime(incoming, choice, this.#services);
   }
 
   async #serve(incoming: Incoming, plan: ContextPlan, configured: boolean): Promise<void> {
@@ -84,7 +96,8 @@ export class ModelRouter implements CompiledBackend {
     if (type.startsWith('multipart/')) model = multipartField(bytes, type, 'model') ?? pathModel;
     else if (bytes.length > 0) {
       body = new RequestBody(bytes, plan.members);
-      model = body.model === '' ? pathModel : body.model;
+      // Google's bodies name it with its collection.
+      model = body.model === '' || body.model === `models/${pathModel}` ? pathModel : body.model;
     }
     if (model === '') throw new GatewayError('missing_model');
     if (pathModel !== '' && model !== pathModel)

@@ -52,6 +52,8 @@ export class CheckedHead {
   contentLength = -1;
   chunked = false;
   expectsContinue = false;
+  /** The protocol the client wants to go on in (lower-case), '' where it asked for none. */
+  upgrade = '';
   /** The client asked for the connection to be closed behind the reply. */
   close = false;
 
@@ -89,6 +91,7 @@ export function checkHttp1Head(
   const head = new CheckedHead(method, scheme, new HeaderList(raw));
   let host: string | undefined;
   let connection: string | undefined;
+  let upgrade: string | undefined;
   let trailersWanted = false;
   let kept = 0;
   for (let i = 0; i < raw.length; i += 2) {
@@ -115,6 +118,7 @@ export function checkHttp1Head(
         continue;
       case 7:
         if (name !== 'upgrade') break;
+        upgrade = value;
         continue;
       case 10:
         if (name === 'connection') connection = connection === undefined ? value : `${connection},${value}`;
@@ -144,7 +148,11 @@ export function checkHttp1Head(
   raw.length = kept;
   // §6.3 rule 3: both is an attempt at smuggling.
   if (head.chunked && head.contentLength !== -1) return REFUSALS.framing;
-  if (connection !== undefined) readConnection(connection, head);
+  if (connection !== undefined) {
+    readConnection(connection, head);
+    // RFC 9110 §7.8: without the connection option the field is none of ours.
+    if (upgrade !== undefined && hasToken(connection, 'upgrade')) head.upgrade = upgrade.trim().toLowerCase();
+  }
   if (trailersWanted) raw.push('te', 'trailers');
   return setTarget(head, target, host, minorVersion);
 }
@@ -204,12 +212,12 @@ function parseContentLength(value: string): number {
 
 /**
  * Checks an HTTP/2 head (RFC 9113 §8.3). `raw`: flat, pseudo-fields first, as the session gave them; a new list is made.
- * `hasBody`: the stream did not end with its head.
+ * `open`: the stream did not end with its head.
  */
 export function checkHttp2Head(
   raw: readonly string[],
   scheme: 'http' | 'https',
-  hasBody: boolean,
+  open: boolean,
   maxHeaderCount: number,
 ): CheckedHead | Refusal {
   if (raw.length > maxHeaderCount * 2 + 8) return REFUSALS.headTooLarge;
@@ -221,6 +229,7 @@ export function checkHttp2Head(
   let cookies = '';
   let contentLength = -1;
   let expectsContinue = false;
+  let protocol = '';
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
     const value = raw[i + 1] as string;
@@ -237,7 +246,8 @@ export function checkHttp2Head(
       case ':scheme':
         continue;
       case ':protocol':
-        return REFUSALS.method;
+        protocol = value.toLowerCase();
+        continue;
       case 'host':
         if (host !== undefined) return REFUSALS.authority;
         host = value;
@@ -268,8 +278,13 @@ export function checkHttp2Head(
   }
   if (cookies !== '') headers.push('cookie', cookies);
   if (!METHOD.test(method)) return REFUSALS.syntax;
-  if (method === 'CONNECT') return REFUSALS.method;
+  // RFC 8441 §4: an extended CONNECT is to HTTP/2 what a GET with an Upgrade is to HTTP/1.1, and is routed like that.
+  const switches = method === 'CONNECT' && protocol === 'websocket' && open && contentLength === -1;
+  if (method === 'CONNECT' ? !switches : protocol !== '') return REFUSALS.method;
+  if (switches) method = 'GET';
+  const hasBody = open && !switches;
   const head = new CheckedHead(method, scheme, new HeaderList(headers));
+  head.upgrade = switches ? protocol : '';
   head.contentLength = contentLength;
   head.chunked = hasBody && contentLength === -1;
   head.expectsContinue = expectsContinue && hasBody;

@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
+import type { BodySink, Downstream, DownstreamTls, DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
 import type { CheckedHead, Refusal } from './framing.ts';
 import { REFUSALS, renderRefusal, responseFields, sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
@@ -33,6 +33,8 @@ export class Http1Connection implements Connection {
   /** The request whose reply is complete while its body is not. */
   #leftover: GatewayRequest | null = null;
   #leftoverFrom = 0;
+  /** The connection speaks another protocol now: only its end is the port's affair. */
+  upgraded: UpgradedConnection | null = null;
 
   constructor(socket: Socket, peer: Peer, port: PortState) {
     this.socket = socket;
@@ -152,12 +154,25 @@ export class Http1Connection implements Connection {
   }
 
   drain(): void {
+    if (this.upgraded !== null) return;
     if (this.#active.length === 0 && this.socket.writableLength === 0 && this.#lingerUntil === 0)
       this.socket.destroySoon();
   }
 
   destroy(): void {
-    this.socket.destroy();
+    const onClose = this.upgraded?.onClose;
+    if (onClose) onClose();
+    else this.socket.destroy();
+  }
+
+  /** Whether a request to switch protocols may be served: nothing before it waits for its reply. */
+  get isFree(): boolean {
+    return this.#active.length === 0 && !this.closing;
+  }
+
+  /** The connection's last reply was handed over: what the client still sends is read for a while, so that the reply is not lost. */
+  endBehindReply(): void {
+    if (this.#lingerUntil === 0 && !this.socket.destroyed) this.#linger();
   }
 }
 
@@ -167,6 +182,7 @@ const heads = new HeadFlusher();
 export class Http1Downstream implements Downstream {
   readonly hasBody: boolean;
   readonly contentLength: number;
+  readonly upgrade: DownstreamUpgrade | null = null;
   onDrain: (() => void) | null = null;
   onAbort: (() => void) | null = null;
   readonly #connection: Http1Connection;
@@ -311,6 +327,14 @@ export class Http1Downstream implements Downstream {
     if (this.#request.httpVersionMinor === 0 && this.#headWritten && socket.resetAndDestroy !== undefined)
       socket.resetAndDestroy();
     else socket.destroy();
+  }
+
+  /** Nothing of a reply was sent, and now nothing will be: the connection goes on in another protocol. False where it is too late. */
+  leave(): boolean {
+    if (this.#closed || this.#headWritten) return false;
+    this.#done = true;
+    this.#connection.finished(this);
+    return true;
   }
 
   /** The connection is gone, or can't carry the rest. */

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, Serv
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
+import type { BodySink, Downstream, DownstreamTls, DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
 import { BodyReader } from './body-reader.ts';
 import type { DriverLimits } from './driver.ts';
 import type { CheckedHead, Refusal } from './framing.ts';
@@ -20,6 +20,8 @@ export const MAX_CONCURRENT_STREAMS = 128;
 /** Streams a client may reset in one window before it is sent away ("rapid reset", CVE-2023-44487). */
 const MAX_RESETS = 200;
 const RESET_WINDOW_MS = 10_000;
+/** What upgraded streams have to say at the end is sent within so long. */
+const GOODBYE_MS = 300;
 
 /** Options of the HTTP/2 server: everything a peer can make grow has a limit here, or one inside nghttp2. */
 export function http2Options(limits: DriverLimits): import('node:http2').ServerOptions {
@@ -29,6 +31,8 @@ export function http2Options(limits: DriverLimits): import('node:http2').ServerO
       maxHeaderListSize: limits.maxHeaderBytes,
       initialWindowSize: 256 * 1024,
       enablePush: false,
+      // RFC 8441: WebSockets over a stream.
+      enableConnectProtocol: true,
     },
     // Beyond our own limit, so that a head just above it is told 431 and only a flood is cut off.
     maxHeaderListPairs: limits.maxHeaderCount + 64,
@@ -52,6 +56,8 @@ export class Http2Connection implements Connection {
   #resets = 0;
   #resetsSince = 0;
   #going = false;
+  /** Streams that speak another protocol now. */
+  readonly upgraded = new Set<UpgradedConnection>();
 
   constructor(socket: Socket, session: ServerHttp2Session, peer: Peer, port: PortState) {
     this.socket = socket;
@@ -116,8 +122,15 @@ export class Http2Connection implements Connection {
   }
 
   destroy(): void {
-    this.session.destroy();
-    this.socket.destroy();
+    const closing = [...this.upgraded].filter(({ onClose }) => onClose !== null);
+    if (closing.length === 0) {
+      this.session.destroy();
+      this.socket.destroy();
+      return;
+    }
+    for (const connection of closing) connection.onClose?.();
+    this.upgraded.clear();
+    setTimeout(() => this.destroy(), GOODBYE_MS);
   }
 }
 
@@ -129,6 +142,7 @@ export class Http2Downstream implements Downstream {
   readonly httpVersion = '2';
   readonly hasBody: boolean;
   readonly contentLength: number;
+  readonly upgrade: DownstreamUpgrade | null = null;
   onDrain: (() => void) | null = null;
   onAbort: (() => void) | null = null;
   readonly #connection: Http2Connection;
@@ -316,6 +330,13 @@ export class Http2Downstream implements Downstream {
     this.#done = true;
     this.#sink = null;
     if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** Nothing of a reply was sent, and now nothing will be: the stream goes on in another protocol. False where it is too late. */
+  leave(): boolean {
+    if (this.#done || this.#headWritten || this.#stream.destroyed) return false;
+    this.#done = true;
+    return true;
   }
 
   clientGone(): void {

@@ -99,3 +99,35 @@ Object.defineProperty(GatewayRequest.prototype, 'headers', {
     return NO_HEADERS;
   },
 });
+
+/** Plain properties, since IncomingMessage's constructor writes before a subclass has fields of its own. */
+interface Asked {
+  upgradeAsked?: boolean;
+}
+
+/**
+ * node:http hands over the connection of whatever request its parser calls an upgrade. Only those that can be granted are: any other
+ * wish (h2c, say) is passed over and its request served as if it had none (RFC 9110 §7.8).
+ */
+Object.defineProperty(GatewayRequest.prototype, 'upgrade', {
+  get(this: GatewayRequest & Asked): boolean {
+    return this.upgradeAsked === true && (this.method === 'CONNECT' || asksForWebSocket(this));
+  },
+  set(this: Asked, asked: boolean | null) {
+    this.upgradeAsked = asked === true;
+  },
+});
+
+/** RFC 6455 §4.1: a GET of HTTP/1.1 without a body that brings a key. */
+function asksForWebSocket({ method, httpVersionMinor, rawHeaders }: GatewayRequest): boolean {
+  if (method !== 'GET' || httpVersionMinor !== 1) return false;
+  let asked = false;
+  let keyed = false;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
+    if (name === 'content-length' || name === 'transfer-encoding') return false;
+    if (name === 'sec-websocket-key') keyed = true;
+    if (name === 'upgrade') asked = (rawHeaders[i + 1] as string).trim().toLowerCase() === 'websocket';
+  }
+  return asked && keyed;
+}

@@ -13,7 +13,9 @@ import { Accepted } from './node-accepted.ts';
 import type { Connection, PortState } from './node-connection.ts';
 import { Peer } from './node-connection.ts';
 import { Http1Connection, Http1Downstream } from './node-http1.ts';
+import { Http1UpgradeDownstream } from './node-http1-upgrade.ts';
 import { Http2Connection, Http2Downstream, http2Options, refuseStream } from './node-http2.ts';
+import { Http2UpgradeDownstream } from './node-http2-upgrade.ts';
 import { GatewayRequest } from './node-request.ts';
 import { readTlsFacts, TlsServers } from './node-tls.ts';
 import { listenOn } from './reuse-port.ts';
@@ -81,6 +83,9 @@ class NodePort implements Listening, PortState {
       const connection = (req.socket as Tagged)[CONNECTION];
       if (connection instanceof Http1Connection) connection.refuse(REFUSALS.method, null);
     });
+    this.#http.on('upgrade', (req: GatewayRequest, socket: Socket, behind: Buffer) =>
+      this.#onUpgrade(req, socket, behind),
+    );
     this.#http.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket));
     this.#serveHttp1 = this.#http.listeners('connection')[0] as (this: http.Server, socket: Socket) => void;
     this.#http.removeAllListeners('connection');
@@ -259,6 +264,33 @@ class NodePort implements Listening, PortState {
     else serve(options, new Exchange(downstream, head));
   }
 
+  /** The client wants to go on in another protocol. node:http has let go of the socket. */
+  #onUpgrade(req: GatewayRequest, socket: Socket, behind: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const connection = (socket as Tagged)[CONNECTION];
+    // Behind requests that are not answered yet there is no place for it: nobody but a smuggler sends it there.
+    if (!(connection instanceof Http1Connection) || !connection.isFree) {
+      socket.destroy();
+      return;
+    }
+    const { options } = this;
+    const head = checkHttp1Head(
+      'GET',
+      req.url as string,
+      1,
+      req.rawHeaders,
+      this.scheme,
+      options.limits.maxHeaderCount,
+    );
+    if (head instanceof Refusal) {
+      connection.refuse(head, null);
+      return;
+    }
+    const downstream = new Http1UpgradeDownstream(connection, req, head, behind);
+    connection.begin(downstream);
+    serve(options, new Exchange(downstream, head));
+  }
+
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     // Bytes behind `connection: close`: the reply to what came before ends the connection.
     if (error.code === 'HPE_CLOSED_CONNECTION') return;
@@ -282,7 +314,10 @@ class NodePort implements Listening, PortState {
       refuseStream(stream, head);
       return;
     }
-    const downstream = new Http2Downstream(connection, stream, head);
+    const downstream =
+      head.upgrade === ''
+        ? new Http2Downstream(connection, stream, head)
+        : new Http2UpgradeDownstream(connection, stream, head);
     connection.begin(downstream);
     if (head.path === '*') answerAsterisk(downstream);
     else serve(options, new Exchange(downstream, head));

@@ -66,6 +66,7 @@ export class UwsDownstream implements Downstream, BodyOwner {
   readonly tls = null;
   readonly hasBody: boolean;
   readonly contentLength: number;
+  readonly upgrade: 'unsupported' | null;
   onDrain: (() => void) | null = null;
   onAbort: (() => void) | null = null;
   /** Neighbours in the port's list of open exchanges. */
@@ -120,6 +121,7 @@ export class UwsDownstream implements Downstream, BodyOwner {
     this.#close = head.close || head.chunked;
     this.hasBody = head.hasBody;
     this.contentLength = head.contentLength;
+    this.upgrade = head.upgrade === 'websocket' ? 'unsupported' : null;
     this.#body = head.hasBody ? new UwsBody(this, response, port.slabs, head) : null;
   }
 

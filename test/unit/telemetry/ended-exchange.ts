@@ -12,6 +12,7 @@ const downstream: Downstream = {
   tls: null,
   hasBody: false,
   contentLength: -1,
+  upgrade: null,
   readBody: () => {},
   bodyStream: () => Readable.from([]),
   inform: () => {},

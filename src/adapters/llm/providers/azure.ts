@@ -17,8 +17,9 @@ const schema = z.strictObject({
 type Settings = z.infer<typeof schema>;
 
 /** The APIs of OpenAI that Azure serves. */
-const OPENAI_FORMATS = ['completions', 'textCompletions', 'responses', 'embeddings'] as const;
+const OPENAI_FORMATS = ['completions', 'textCompletions', 'responses', 'embeddings', 'realtime'] as const;
 const ANTHROPIC = '/anthropic/v1';
+const PROJECT = /^\/api\/projects\/[^/]+/;
 
 /**
  * Azure OpenAI (https://learn.microsoft.com/azure/ai-foundry/openai/reference) and Azure AI Foundry, whose Claude models speak
@@ -46,6 +47,7 @@ export const azure: ProviderDefinition = {
       otherPath: (path) => otherPath(path, base, version),
       endpointPath: (endpoint, model) => endpointPath(endpoint, model, base, version),
       model: pinnedModel(provider),
+      keyParameter: 'api-key',
       keepsPathOnHostOverride: true,
       fixHeaders: fixAzureHeaders,
       issuerOf: (model) => (foundry && isClaude(model) ? 'anthropic' : 'azure'),
@@ -84,6 +86,8 @@ function openAIFormats(base: string, version: string): Map<FormatName, FormatPat
   return new Map(
     OPENAI_FORMATS.map((name): [FormatName, FormatPath] => {
       const path = FORMAT_PATHS[name];
+      // Sessions belong to the resource, and name their deployment in the query.
+      if (name === 'realtime') return [name, { path: base.replace(PROJECT, '') + path + query, verbatim: false }];
       if (isUnversioned(version) || name === 'responses') return [name, { path: base + path + query, verbatim: false }];
       const pathOf = (model: string) => `${base}/deployments/${encodeURIComponent(model)}${path}${query}`;
       return [name, { path: base + path + query, pathOf, verbatim: false }];
@@ -92,7 +96,12 @@ function openAIFormats(base: string, version: string): Map<FormatName, FormatPat
 }
 
 /** APIs with a date name the deployment in the path, as those of conversations do; files and batches have none. */
-function endpointPath({ asksModel, path }: Pick<Endpoint, 'path' | 'asksModel'>, model: string, base: string, version: string): string {
+function endpointPath(
+  { asksModel, path }: Pick<Endpoint, 'path' | 'asksModel'>,
+  model: string,
+  base: string,
+  version: string,
+): string {
   const deployment = asksModel && !isUnversioned(version) ? `/deployments/${encodeURIComponent(model)}` : '';
   return base + deployment + path + versionQuery(version);
 }
