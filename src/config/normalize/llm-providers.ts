@@ -174,6 +174,8 @@ export function readParams(
     const wrong = baseUrlFault(read.baseUrl);
     if (wrong !== undefined) context.fault(params.at('baseUrl'), wrong);
   }
+  if (read.apiKey !== undefined && read.apiKeys !== undefined)
+    context.fault(params.at('apiKeys'), 'apiKey and apiKeys exclude each other');
   if (read.hostOverride) hostTarget(context, read.hostOverride, params.at('hostOverride'));
   for (const name of ['pathOverride', 'pathPrefix'] as const) {
     const path = read[name];
@@ -225,7 +227,7 @@ export function composeProvider(
   };
 }
 
-/** The key of `apiKey` as a backendAuth policy; a model's `auth` takes the place of an inherited key. */
+/** The key of `apiKey`, or those of `apiKeys`, as a backendAuth policy; a model's `auth` takes the place of an inherited key. */
 function keyOf(
   context: Context,
   owner: Section<LocalLlmModel>,
@@ -234,14 +236,21 @@ function keyOf(
 ): unknown {
   const ownAuth = own.policies.connection.backendAuth !== undefined;
   const baseAuth = base.policies.connection.backendAuth !== undefined;
-  if (own.params.apiKey !== undefined && ownAuth)
-    context.fault(owner.at('auth'), 'auth and params.apiKey exclude each other');
-  const apiKey = own.params.apiKey ?? (ownAuth || baseAuth ? undefined : base.params.apiKey);
-  if (apiKey === undefined || apiKey === null) return undefined;
+  const ownKey = keyIn(own.params);
+  if (ownKey !== undefined && ownAuth) {
+    const name = 'key' in ownKey ? 'apiKey' : 'apiKeys';
+    context.fault(owner.at('auth'), `auth and params.${name} exclude each other`);
+  }
+  const value = ownKey ?? (ownAuth || baseAuth ? undefined : keyIn(base.params));
+  if (value === undefined) return undefined;
   const entry = context.catalogue.policies.get('backendAuth');
-  const value = { key: apiKey };
   const parsed = (entry?.schemas?.backend ?? entry?.schema)?.safeParse(value);
   return parsed?.success === true ? parsed.data : value;
+}
+
+function keyIn({ apiKey, apiKeys }: Partial<Params>): { key: unknown } | { keys: unknown } | undefined {
+  if (apiKeys) return { keys: apiKeys };
+  return apiKey ? { key: apiKey } : undefined;
 }
 
 /** https://host:port/path → host, TLS and path prefix. */

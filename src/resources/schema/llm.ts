@@ -23,6 +23,16 @@ const params = z
   .strictObject({
     model: z.string().nullish().describe('Model the provider is asked for. Default: what the client asked for.'),
     apiKey: secret(fileOrInline()).nullish().describe("The provider's key."),
+    apiKeys: own(
+      z
+        .array(secret(fileOrInline()))
+        .min(1)
+        .max(64)
+        .nullish()
+        .describe(
+          'Several keys of the provider in place of one: a conversation keeps to one of them, and one that is limited (429) or refused rests while others serve. The same as `auth.keys`.',
+        ),
+    ),
     awsRegion: z.string().nullish().describe('AWS region (bedrock).'),
     vertexRegion: z.string().nullish().describe('Google Cloud region (vertex).'),
     vertexProject: z.string().nullish().describe('Google Cloud project (vertex).'),

@@ -151,3 +151,35 @@ describe('implicit wiring', () => {
     ]);
   });
 });
+
+describe('several keys of a provider', () => {
+  const modelsOf = async (text: string) => {
+    const router = (await load(text)).resources.find(({ kind }) => kind === 'llmRouter');
+    return router as { models: { provider: { policies: object } }[] } | undefined;
+  };
+  const model = (params: string, more = '') =>
+    `llm: {models: [{name: "*", provider: openAI, params: {${params}}${more}}]}`;
+
+  it('become a policy that chooses among them', async () => {
+    const router = await modelsOf(model('apiKeys: [a, b]'));
+    expect(router?.models[0]?.provider.policies).toMatchObject({ backendAuth: { keys: ['a', 'b'] } });
+  });
+
+  it('are inherited from a shared provider, and replaced by a model’s own', async () => {
+    const shared = 'providers: [{name: p, provider: openAI, params: {apiKeys: [a, b]}}]';
+    const models =
+      'models: [{name: x, provider: {reference: p}}, {name: y, provider: {reference: p}, params: {apiKey: c}}]';
+    const router = await modelsOf(`llm: {${shared}, ${models}}`);
+    expect(router?.models.map(({ provider }) => provider.policies)).toMatchObject([
+      { backendAuth: { keys: ['a', 'b'] } },
+      { backendAuth: { key: 'c' } },
+    ]);
+  });
+
+  it.each([model('apiKey: a, apiKeys: [b]'), model('apiKeys: [b]', ', auth: {key: c}'), model('apiKeys: []')])(
+    'are refused in %s',
+    async (text) => {
+      await expect(load(text)).rejects.toThrow();
+    },
+  );
+});
