@@ -17,6 +17,9 @@ import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
 import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
+import { countResponseInput } from './stored-responses/input-tokens.ts';
+import { serveResponse } from './stored-responses/others.ts';
+import { type ResponseRequest, responseRequest } from './stored-responses/paths.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
 
@@ -53,6 +56,8 @@ export class AiBackendServer implements CompiledBackend {
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
     const plan = this.#plans.of(context);
+    const asked = responseRequest(exchange.method, exchange.path);
+    if (asked !== null) return this.#serveResponse(receive(exchange, context, 'passthrough'), asked, plan);
     const configured = plan.ai.routes?.routeOf(exchange.path);
     const endpoint = endpointFor(exchange, configured);
     if (endpoint !== null) return this.#serveEndpoint(receive(exchange, context, 'detect'), endpoint, plan);
@@ -91,6 +96,17 @@ export class AiBackendServer implements CompiledBackend {
     if (exchange.endCause !== null) return;
     const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);
     forwardEndpoint(incoming, endpoint, body, this.#choose(incoming, plan, body.model, null), this.#services);
+  }
+
+  #serveResponse(incoming: Incoming, asked: ResponseRequest, plan: ContextPlan): void | Promise<void> {
+    if (asked.kind === 'input_tokens') return this.#countInput(incoming, plan);
+    return serveResponse(incoming, asked, this.#accounts, plan, this.#services);
+  }
+
+  async #countInput(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const bytes = await holdRequest(incoming, this.#services);
+    if (incoming.exchange.endCause !== null) return;
+    await countResponseInput(incoming, bytes, this.#choose(incoming, plan, '', null), this.#services);
   }
 
   async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {

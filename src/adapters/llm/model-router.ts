@@ -21,6 +21,9 @@ import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
 import { dialectByPath, forwardAsIs, forwardJson, holdRequest, type Incoming, isEditable, receive } from './serve.ts';
+import { countResponseInput } from './stored-responses/input-tokens.ts';
+import { serveResponse } from './stored-responses/others.ts';
+import { asksInputTokens, responseRequest } from './stored-responses/paths.ts';
 import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
 import { found, virtualGroups } from './virtual-models.ts';
@@ -65,7 +68,12 @@ export class ModelRouter implements CompiledBackend {
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
     const plan = this.#plans.of(context);
-    const configured = plan.ai.routes?.routeOf(exchange.path);
+    const asked = responseRequest(exchange.method, exchange.path);
+    if (asked !== null && asked.kind !== 'input_tokens') {
+      const incoming = receive(exchange, context, 'passthrough');
+      return serveResponse(incoming, asked, this.#accounts(exchange), plan, this.#services);
+    }
+    const configured = asked !== null ? undefined : plan.ai.routes?.routeOf(exchange.path);
     const route = configured ?? routeByPath(exchange.path) ?? 'passthrough';
     const incoming = receive(exchange, context, route);
     const endpoint = endpointFor(exchange, configured);
@@ -106,6 +114,7 @@ export class ModelRouter implements CompiledBackend {
     const { groups, passthrough } = this.#groupsFor(incoming, model, body);
     const json = body === null ? null : bytes;
     const choice = choose(groups, exchange, incoming.context, plan, { model, body: json });
+    if (asksInputTokens(exchange)) return countResponseInput(incoming, bytes, choice, this.#services);
     // A virtual model's name means nothing to a provider: another takes its place.
     const renamed = choice.candidate.model !== '';
     if (body !== null && (renamed || isEditable(route))) return forwardJson(incoming, body, choice, this.#services);

@@ -177,13 +177,26 @@ export class Relay implements ResponseSink, Forwarder, Output {
     if (this.#converted !== null) this.#converted.complete();
     else this.#observer?.end();
     this.#settle(true);
-    if (this.#gone) this.#finishGone();
-    else if (this.#converted !== null) this.#converted.deliver();
-    else this.#context.reply.end(this.#exchange, trailers);
+    this.#whenKept(() => {
+      if (this.#gone) this.#finishGone();
+      else if (this.#converted !== null) this.#converted.deliver();
+      else this.#context.reply.end(this.#exchange, trailers);
+    });
+  }
+
+  /** What ends a stored answer waits for the store. */
+  #whenKept(end: () => void): void {
+    const kept = this.#converted?.kept ?? null;
+    if (kept === null) end();
+    else void kept.then(end);
   }
 
   onError(error: GatewayError): void {
     this.#settle(false);
+    this.#whenKept(() => this.#end(error));
+  }
+
+  #end(error: GatewayError): void {
     if (this.#gone) this.#finishGone();
     else if (this.#streamed && this.#exchange.status !== 0) this.#breakStream(error);
     else this.#context.reply.error(this.#exchange, error);
@@ -205,7 +218,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
   #clientGone(): void {
     if (this.#gone || this.#exchange.endCause !== null) return;
     this.#gone = true;
-    this.#servedWhole = this.#observer?.final === true;
+    this.#servedWhole = this.#observer?.final === true && (this.#converted?.kept ?? null) === null;
     if (!this.#mayDrain()) {
       this.#giveUp();
       return;

@@ -29,6 +29,7 @@ import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
+import { type ResponseTurn, withHistory } from './stored-responses/history.ts';
 import type { Destination, ProviderTarget } from './target.ts';
 import type { Candidate } from './target-groups.ts';
 
@@ -38,6 +39,8 @@ export interface Incoming {
   readonly context: RouteContext;
   readonly facts: LlmFacts;
   route: RouteType;
+  /** Of the responses API, once the body is held. */
+  turn: ResponseTurn | null;
 }
 
 /** Begins the facts of a request and sets the language of its errors, before anything can go wrong. */
@@ -59,7 +62,7 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
     lastTokenMs: -1,
   };
   exchange.llm = facts;
-  return { exchange, context, facts, route };
+  return { exchange, context, facts, route, turn: null };
 }
 
 /** The client's language before anything but the path it asked for is known. */
@@ -85,13 +88,24 @@ export function isEditable(route: RouteType): boolean {
 }
 
 /**
- * Holds the request's body and takes a content coding off it, so that it can be read.
+ * Holds the request's body and takes a content coding off it, so that it can be read; a response kept here that it goes on from makes
+ * way for what was said.
  *
- * Throws as `holdBody` and `decodeBody` do.
+ * Throws as `holdBody`, `decodeBody` and `withHistory` do.
  */
 export async function holdRequest(incoming: Incoming, services: AdapterServices): Promise<Buffer> {
   const { exchange, context, facts } = incoming;
   const limit = context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES;
+  const sent = await holdDecoded(incoming, limit, services);
+  if (incoming.route !== 'responses' || exchange.endCause !== null) return sent;
+  const { body, turn } = await withHistory(incoming, sent, limit, services);
+  incoming.turn = turn;
+  facts.requestBytes = body.length;
+  return body;
+}
+
+async function holdDecoded(incoming: Incoming, limit: number, services: AdapterServices): Promise<Buffer> {
+  const { exchange, facts } = incoming;
   const body = await holdBody(exchange, limit, services.bodies);
   facts.requestBytes = body.length;
   const coding = exchange.headers.get('content-encoding');
@@ -157,7 +171,9 @@ export function forwardJson(
     const includeUsage = !converted && streaming && !wantsUsage;
     const edited = body.encode(inPath === '' ? model : '', changes, includeUsage);
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
-    const throughHub = converted || (isWireFormat(route) && bearsMark(bytes));
+    // What was said before is written anew: a provider has never seen its items.
+    const goesOn = incoming.turn !== null && incoming.turn.previousIds.length > 0;
+    const throughHub = converted || goesOn || (isWireFormat(route) && bearsMark(bytes));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);
@@ -172,7 +188,7 @@ export function forwardJson(
       // No more calls are made for a client that has left.
       if (plan.further !== null) answer.onClientAbort = 'cancel';
     } else if (throughHub) {
-      convertible ??= new ConvertibleRequest(incoming, wantsUsage);
+      convertible ??= new ConvertibleRequest(incoming, wantsUsage, services);
       answer.conversion = convertible.convert(bytes, target, to, policy.strict);
       putConverted(directed, answer.conversion, target, to);
     } else {

@@ -5,6 +5,7 @@ import type { LlmFacts, Usage } from '../../../facts/llm.ts';
 import { type Frame, type StreamDecoder, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
 import { parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
+import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import type { Conversion } from './conversion.ts';
 import { type FrameReader, FrameTooLarge, type FrameWriter } from './framing.ts';
 
@@ -20,6 +21,8 @@ abstract class ConvertedAnswer implements Observer {
   protected readonly facts: LlmFacts;
   protected readonly conversion: Conversion;
   #usage: Usage | null = null;
+  /** While the answer is being kept: settles once the client may be told its end. Never rejects. */
+  kept: Promise<void> | null = null;
   final = false;
   contentEvents = 0;
   contentBytes = 0;
@@ -65,9 +68,21 @@ export class ConvertedWhole extends ConvertedAnswer {
       this.final = true;
       this.noteAnswer(answer.model, answer.usage);
       this.answer = answer;
-      if (!this.conversion.streaming) this.body = this.conversion.encodeAnswer(answer);
+      if (!this.conversion.streaming) this.#encode(answer);
     } catch (cause) {
       this.error = new GatewayError('upstream_protocol', "The provider's answer could not be converted.", { cause });
+    }
+  }
+
+  #encode(answer: Answer): void {
+    const { keeper } = this.conversion;
+    const body = this.conversion.encodeAnswer(answer);
+    if (keeper === null) this.body = JSON.stringify(body);
+    else {
+      this.kept = keeper.whole(body).then((told) => {
+        this.body = JSON.stringify(told);
+        this.kept = null;
+      });
     }
   }
 
@@ -178,7 +193,19 @@ export class ConvertedStream extends ConvertedAnswer {
       default:
         break;
     }
-    this.#encoder.part(part, this.#onOut);
+    if (part.type === 'end' && this.conversion.keeper !== null) this.#keep(part, this.conversion.keeper);
+    else this.#encoder.part(part, this.#onOut);
+  }
+
+  /** What ends the answer is written once it is kept. */
+  #keep(end: StreamPart, keeper: ResponseKeeper): void {
+    const last: Frame[] = [];
+    this.#encoder.part(end, (frame) => last.push(frame));
+    this.kept = keeper.last(last).then((frames) => {
+      for (const frame of frames) this.#onOut(frame);
+      this.#flush();
+      this.kept = null;
+    });
   }
 
   #noteContent(): void {

@@ -2,6 +2,7 @@ import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
 import type { ClientCodec, Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
 import { Losses } from '../formats/features.ts';
+import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
 import { frameReader, frameWriter } from './wires.ts';
 
@@ -20,6 +21,9 @@ export interface ConversionClient {
   readonly strict: boolean;
   /** Bytes of an answer, or of one part of it, that may be held. */
   readonly maxHeldBytes: number;
+  /** Of the responses API: who keeps the answer, null where nobody does, and what it goes on from. */
+  readonly keeper: ResponseKeeper | null;
+  readonly previousId: string | null;
 }
 
 /** A provider that speaks another one. */
@@ -38,6 +42,8 @@ export class Conversion {
   readonly maxHeldBytes: number;
   readonly frameWriter: FrameWriter;
   readonly streaming: boolean;
+  /** Keeps the answer before the client is told its end; null where nobody does. */
+  readonly keeper: ResponseKeeper | null;
   /** The provider's body. */
   readonly request: JsonObject;
   /** Names of Anthropic's beta features that the client asked for. */
@@ -62,12 +68,14 @@ export class Conversion {
     this.frameWriter = frameWriter(client.codec.format, client.jsonArray);
     this.#client = client.codec;
     this.#provider = provider;
+    this.keeper = client.keeper;
     const began = Date.now();
     this.#reply = {
       model: client.model,
       request: conversation,
       includeUsage: client.includeUsage,
       maxHeldBytes: client.maxHeldBytes,
+      response: { id: client.keeper?.id ?? null, previousId: client.previousId },
       now: Math.floor(began / 1000),
       elapsedMs: () => Date.now() - began,
     };
@@ -77,9 +85,9 @@ export class Conversion {
     return this.#provider.codec.decodeAnswer(body, this.#provider);
   }
 
-  /** The client's body, JSON text. */
-  encodeAnswer(answer: Answer): string {
-    return JSON.stringify(this.#client.encodeAnswer(answer, this.#reply));
+  /** The client's body. */
+  encodeAnswer(answer: Answer): JsonObject {
+    return this.#client.encodeAnswer(answer, this.#reply);
   }
 
   /** Fields of the client's head; `answer` null: of a stream's. */

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Conversation } from '../../../facts/conversation.ts';
 import type { UpstreamCall } from '../../../upstream/call.ts';
+import type { AdapterServices } from '../../adapter.ts';
 import { BETA_FIELD, betasOf } from '../formats/claude/betas.ts';
 import type { ClientCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/codecs.ts';
@@ -9,6 +10,7 @@ import { isFormatName } from '../formats/route-types.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
+import { storedTurn } from '../stored-responses/turn.ts';
 import type { Destination, ProviderTarget } from '../target.ts';
 import { isWireFormat } from './choose.ts';
 import { clientCodecOf, isClientFormat } from './client-codecs.ts';
@@ -29,17 +31,19 @@ interface ReadRequest {
 export class ConvertibleRequest {
   readonly #incoming: Incoming;
   readonly #includeUsage: boolean;
+  readonly #services: AdapterServices;
   #read: ReadRequest | null = null;
 
-  constructor(incoming: Incoming, includeUsage: boolean) {
+  constructor(incoming: Incoming, includeUsage: boolean, services: AdapterServices) {
     this.#incoming = incoming;
     this.#includeUsage = includeUsage;
+    this.#services = services;
   }
 
   /**
    * What becomes of a body, with policies applied, for a target that speaks another format. `strict`: nothing is dropped.
    *
-   * Throws `invalid_request_body` and `unsupported_parameter`.
+   * Throws `invalid_request_body`, `unsupported_parameter` and `previous_response_not_found`.
    */
   convert(bytes: Buffer, target: ProviderTarget, to: Destination, strict: boolean): Conversion {
     const { exchange, context, facts, route } = this.#incoming;
@@ -47,9 +51,10 @@ export class ConvertibleRequest {
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
     if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes);
     const client = this.#read;
+    const stored = storedTurn(this.#incoming, client.conversation, to.converted, this.#services);
     const { provider } = target;
     return new Conversion(
-      client.conversation,
+      stored.conversation,
       {
         codec: client.codec,
         betas: client.betas,
@@ -57,6 +62,8 @@ export class ConvertibleRequest {
         includeUsage: this.#includeUsage,
         jsonArray: route === 'generateContent' && !exchange.query.includes('alt=sse'),
         strict,
+        keeper: stored.keeper,
+        previousId: stored.previousId,
         maxHeldBytes: context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES,
       },
       {

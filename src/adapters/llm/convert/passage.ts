@@ -28,7 +28,9 @@ export interface Passage {
   data(chunk: Buffer): void;
   /** The answer is complete: converts what had to be held, and reads its usage. */
   complete(): void;
-  /** Ends the client's reply. Call `complete` first. */
+  /** While the answer is being kept: settles once `deliver` may be called. Never rejects. */
+  readonly kept?: Promise<void> | null;
+  /** Ends the client's reply. Call `complete` first, and wait for `kept`. */
   deliver(): void;
   /** The stream broke off. */
   fail(error: GatewayError): void;
@@ -57,6 +59,10 @@ export class ConvertedPassage implements Passage {
 
   get observer(): Observer | null {
     return this.#stream ?? this.#whole;
+  }
+
+  get kept(): Promise<void> | null {
+    return this.#stream?.kept ?? this.#whole?.kept ?? null;
   }
 
   /** True where the client's head was sent. */
@@ -94,7 +100,7 @@ export class ConvertedPassage implements Passage {
     this.#whole?.end();
   }
 
-  /** Ends the client's reply. Call `complete` first. */
+  /** Ends the client's reply. Call `complete` first, and wait for `kept`. */
   deliver(): void {
     if (this.#fault !== null)
       this.#fault.deliver(this.#exchange, this.#reply, this.#conversion, this.#status, this.#headers);
@@ -132,7 +138,8 @@ export class ConvertedPassage implements Passage {
       // A stream was asked for and the provider gave the whole: the client gets what it asked for.
       const stream = this.#beginStream();
       stream.play(answerParts(whole.answer));
-      this.deliver();
+      if (stream.kept === null) this.deliver();
+      else void stream.kept.then(() => this.deliver());
       return;
     }
     const own = whole.answer === null ? [] : this.#conversion.answerHeaders(whole.answer);

@@ -39,6 +39,8 @@ export interface ReplyContext {
   readonly maxHeldBytes: number;
   /** Now, Unix seconds, where the answer names no time. */
   readonly now: number;
+  /** Of the responses API: the id the gateway gives the answer (null: the provider's, or a made-up one), and what it goes on from. */
+  readonly response?: { readonly id: string | null; readonly previousId: string | null };
   /** Milliseconds since the request was sent on, for formats whose answers tell how long they took. */
   elapsedMs?(): number;
 }

@@ -94,5 +94,5 @@ export const responsesColumn: FormatColumn = {
     user: 'user',
     metadata: 'metadata',
   },
-  essential: new Set(['previous_response_id', 'conversation', 'prompt', 'tool_choice']),
+  essential: new Set(['previous_response_id', 'conversation', 'prompt', 'background', 'tool_choice']),
 };

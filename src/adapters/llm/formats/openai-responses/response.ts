@@ -17,7 +17,7 @@ export function responseObject(
   context: ReplyContext,
 ): JsonObject {
   return {
-    id: responseId(head.id),
+    id: context.response?.id ?? responseId(head.id),
     object: 'response',
     created_at: head.created || context.now,
     status: 'in_progress',
@@ -29,6 +29,7 @@ export function responseObject(
     usage: null,
     service_tier: head.serviceTier ?? null,
     ...echo(context.request),
+    ...(context.response?.previousId != null && { previous_response_id: context.response.previousId }),
   };
 }
 
