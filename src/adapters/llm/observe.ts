@@ -29,7 +29,7 @@ const ANSWER = new Wanted({
   // Cohere's.
   meta: { tokens: true, billed_units: true },
 });
-const ANSWER_USAGES = ['usage', 'usageMetadata', 'meta.billed_units', 'meta.tokens'].map((path) => ANSWER.slot(path));
+const ANSWER_USAGES = ['usage', 'usageMetadata', 'meta.tokens', 'meta.billed_units'].map((path) => ANSWER.slot(path));
 const ANSWER_MODELS = [ANSWER.slot('model'), ANSWER.slot('modelVersion')];
 
 /** A JSON answer: `usage` and `model` (or Google's names of them) at the top of it, found without holding the rest. */
