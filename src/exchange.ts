@@ -239,6 +239,7 @@ export class Exchange {
   /** Fields response policies registered while the request passed (cors, apiKey …), run in order before the head is sent. */
   #onResponse: ((head: ResponseHead, exchange: Exchange) => void)[] | null = null;
   #onUsage: ((exchange: Exchange) => void)[] | null = null;
+  #onPromptTokens: ((exchange: Exchange, tokens: number) => void)[] | null = null;
   #onEnd: ((exchange: Exchange) => void)[] | null = null;
   #onMessage: MessageHook[] | null = null;
 
@@ -277,6 +278,24 @@ export class Exchange {
   onUsage(hook: (exchange: Exchange) => void): void {
     if (this.#onUsage === null) this.#onUsage = [hook];
     else this.#onUsage.push(hook);
+  }
+
+  /** Runs before an LLM request is sent, where its prompt's tokens are counted ahead; throws a GatewayError to refuse it. */
+  onPromptTokens(hook: (exchange: Exchange, tokens: number) => void): void {
+    if (this.#onPromptTokens === null) this.#onPromptTokens = [hook];
+    else this.#onPromptTokens.push(hook);
+  }
+
+  /** Whether counting the prompt's tokens ahead is of use to anybody. */
+  get awaitsPromptTokens(): boolean {
+    return this.#onPromptTokens !== null;
+  }
+
+  /** Called by an adapter that has counted. Throws what a hook refuses the request with. */
+  runOnPromptTokens(tokens: number): void {
+    const hooks = this.#onPromptTokens;
+    this.#onPromptTokens = null;
+    if (hooks !== null) for (const hook of hooks) hook(this, tokens);
   }
 
   /** Runs once, at the end, whatever its cause. */

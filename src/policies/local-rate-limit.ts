@@ -22,12 +22,14 @@ const limitSchema = z.strictObject({
 
 type LimitSpec = z.infer<typeof limitSchema>;
 
-/** Bytes of a request body that stand for one token until the provider has counted. */
+/** Bytes of a request body that stand for one token until somebody has counted. */
 const BYTES_PER_TOKEN = 4;
 
 /**
  * Limits of this gateway process, exact over its workers. A token limit reserves an estimate of the prompt when the request
- * comes and settles with the provider's count; what is used beyond the estimate is owed by the requests that follow.
+ * comes, from its length, and settles with the provider's count; what is used beyond the estimate is owed by the requests that follow.
+ * Where the provider's prompts are counted ahead (`tokenize`), that count takes the estimate's place before the request is sent, and a
+ * prompt that can never fit is refused.
  */
 export const localRateLimit = definePolicy({
   name: 'localRateLimit',
@@ -64,6 +66,12 @@ function faultsOf(spec: LimitSpec, path: (string | number)[]): PolicyFault[] {
 interface Limit {
   readonly bucket: Bucket;
   readonly type: 'requests' | 'tokens';
+}
+
+/** What a request holds of a token limit until its tokens are known. */
+interface TokenLease {
+  readonly limit: Limit;
+  lease: Lease;
 }
 
 class LocalRateLimits implements CompiledPolicy {
@@ -110,11 +118,12 @@ class LocalRateLimits implements CompiledPolicy {
   }
 
   #granted(exchange: Exchange, leases: readonly Lease[], now: number): void {
-    const tokens: Lease[] = [];
+    const tokens: TokenLease[] = [];
     let tightest = -1;
     for (const [index, lease] of leases.entries()) {
-      if (this.#limits[index]?.type === 'tokens') {
-        tokens.push(lease);
+      const limit = this.#limits[index];
+      if (limit?.type === 'tokens') {
+        tokens.push({ limit, lease });
         continue;
       }
       lease.settle(lease.estimate, now);
@@ -123,19 +132,49 @@ class LocalRateLimits implements CompiledPolicy {
     const bucket = this.#limits[tightest]?.bucket;
     if (bucket !== undefined) report(exchange, bucket, leases[tightest]?.remaining ?? 0, now);
     if (tokens.length === 0) return;
+    exchange.onPromptTokens((asking, counted) => {
+      for (const held of tokens) this.#recount(asking, held, counted);
+    });
     exchange.onUsage((ended) => {
       const usage = ended.llm?.usage;
-      if (usage) for (const lease of tokens) lease.settle(totalTokens(usage));
+      if (usage) for (const { lease } of tokens) lease.settle(totalTokens(usage));
     });
     // No usage by the end means that no tokens were spent (refused, failed, not an LLM request).
     exchange.onEnd(() => {
-      for (const lease of tokens) lease.settle(0);
+      for (const { lease } of tokens) lease.settle(0);
     });
   }
 
-  #refusal(exchange: Exchange, limit: Limit, remaining: number, retryAfterMs: number): GatewayError {
+  /** Reserves what was counted in the estimate's place. Throws where it isn't left. */
+  #recount(exchange: Exchange, held: TokenLease, tokens: number): void {
+    const { bucket } = held.limit;
+    if (tokens > bucket.limit) throw this.#neverFits(exchange, held.limit, tokens);
+    const now = Date.now();
+    held.lease.settle(0, now);
+    const lease = bucket.reserve(tokens, now);
+    if (lease === null) {
+      const remaining = Math.max(bucket.balance(now), 0);
+      throw this.#refusal(exchange, held.limit, remaining, bucket.retryAfterMs(tokens, now));
+    }
+    held.lease = lease;
+  }
+
+  #neverFits(exchange: Exchange, { type, bucket }: Limit, tokens: number): GatewayError {
+    this.#count(exchange, type);
+    const message = `The prompt has ${tokens} tokens; the token limit of this route holds ${bucket.limit} at most.`;
+    // Clients of OpenAI and Anthropic try again after a 429 unless they are told that it is no use.
+    return new GatewayError('rate_limited', message, {
+      headers: ['x-ratelimit-limit', String(bucket.limit), 'x-should-retry', 'false'],
+    });
+  }
+
+  #count(exchange: Exchange, type: Limit['type']): void {
     const { bind, gateway, listener, route, routeRule } = exchange.routed;
-    this.#metrics.rateLimited.inc({ type: limit.type, bind, gateway, listener, route, route_rule: routeRule });
+    this.#metrics.rateLimited.inc({ type, bind, gateway, listener, route, route_rule: routeRule });
+  }
+
+  #refusal(exchange: Exchange, limit: Limit, remaining: number, retryAfterMs: number): GatewayError {
+    this.#count(exchange, limit.type);
     const headers = ['x-ratelimit-limit', String(limit.bucket.limit), 'x-ratelimit-remaining', String(remaining)];
     if (Number.isFinite(retryAfterMs)) {
       const seconds = String(Math.max(Math.ceil(retryAfterMs / 1000), 1));

@@ -27,6 +27,7 @@ import { llmActivation } from './mutate/activation.ts';
 import { markPrompt } from './mutate/cache-marks.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
 import { modelInPath, routeByPath, streamInPath } from './paths.ts';
+import { countPrompt } from './prompt-count.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { type ResponseTurn, withHistory } from './stored-responses/history.ts';
@@ -203,7 +204,12 @@ export function forwardJson(
   const further = isUnary(route)
     ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
     : undefined;
-  send(incoming, call, choice.candidate.target, services, answer, further);
+  const sendNow = () => send(incoming, call, choice.candidate.target, services, answer, further);
+  const counted = countPrompt(incoming, body, choice, services);
+  if (counted === null) return sendNow();
+  return counted.then(() => {
+    if (exchange.endCause === null) sendNow();
+  });
 }
 
 /** Has Bedrock count the tokens of a request to Claude. */

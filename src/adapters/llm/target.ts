@@ -180,6 +180,11 @@ export class ProviderTarget {
     return this.#prepare(context).cluster;
   }
 
+  /** Prompts are counted before they are sent, for token limits. */
+  get tokenizes(): boolean {
+    return this.#provider.tokenize;
+  }
+
   /** Keys that the operator gave for it, where they are several to choose from. */
   keys(context: RouteContext): readonly string[] {
     return keysOf(this.#auth === undefined ? context.values.backendAuth : this.#auth);

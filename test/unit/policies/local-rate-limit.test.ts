@@ -231,3 +231,55 @@ describe('localRateLimit values', () => {
     expect(inactive(localRateLimit, [])).toEqual([]);
   });
 });
+
+describe('localRateLimit of tokens that are counted ahead', () => {
+  const spec = [{ maxTokens: 100, tokensPerFill: 10, fillInterval: '10s', type: 'tokens' }];
+  const refusal = (exchange: Exchange, tokens: number): GatewayError | null => {
+    try {
+      exchange.runOnPromptTokens(tokens);
+      return null;
+    } catch (error) {
+      if (error instanceof GatewayError) return error;
+      throw error;
+    }
+  };
+
+  it('holds the count in place of the estimate, more or less', () => {
+    const policy = limits(spec);
+    // 40 bytes are estimated at 10 tokens each.
+    const [more, less] = [llmExchange(policy, 40), llmExchange(policy, 40)];
+    expect(refusal(more, 70)).toBeNull();
+    expect(refusal(less, 5)).toBeNull();
+    expect(granted(ask(policy, { method: 'POST', body: 'x'.repeat(101) }))).toBe(false);
+    expect(granted(ask(policy, { method: 'POST', body: 'x'.repeat(100) }))).toBe(true);
+  });
+
+  it('refuses what is not left, saying when, and gives all of it back', async () => {
+    const policy = limits(spec);
+    const [first, second] = [llmExchange(policy, 40), llmExchange(policy, 40)];
+    expect(refusal(first, 60)).toBeNull();
+    const error = refusal(second, 50);
+    expect(error?.code).toBe('rate_limited');
+    expect(error?.headers).toContain('retry-after');
+    second.runOnEnd('error');
+    first.runOnEnd('error');
+    expect(refusal(llmExchange(policy, 4), 100)).toBeNull();
+    const counts = (await metrics.rateLimited.get()).values;
+    expect(counts).toMatchObject([{ value: 1, labels: { type: 'tokens' } }]);
+  });
+
+  it('refuses at once, and for good, what can never fit', () => {
+    const error = refusal(llmExchange(limits(spec), 4), 101);
+    expect(error?.message).toBe('The prompt has 101 tokens; the token limit of this route holds 100 at most.');
+    expect(error?.headers).toEqual(['x-ratelimit-limit', '100', 'x-should-retry', 'false']);
+  });
+
+  it('settles with what the provider counts', () => {
+    const policy = limits(spec);
+    const exchange = llmExchange(policy, 40);
+    expect(refusal(exchange, 90)).toBeNull();
+    use(exchange, 20, 20);
+    expect(granted(ask(policy, { method: 'POST', body: 'x'.repeat(240) }))).toBe(true);
+    expect(granted(ask(policy, { method: 'POST', body: 'x'.repeat(8) }))).toBe(false);
+  });
+});
