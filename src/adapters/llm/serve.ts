@@ -183,7 +183,8 @@ export function forwardJson(
     answer.onClientAbort = choice.onClientAbortOf(target);
     answer.further = null;
     if (converted && isUnary(route)) {
-      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict);
+      const finished = (one: Buffer) => finish(one, to, policy, exchange, named);
+      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict, finished);
       answer.conversion = plan.conversion;
       answer.further = plan.further;
       // No more calls are made for a client that has left.

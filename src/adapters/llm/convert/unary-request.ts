@@ -20,7 +20,8 @@ export interface UnaryPlan {
 }
 
 /**
- * Gives `call`, which is directed already, what becomes of the client's `bytes` in the format of its target.
+ * Gives `call`, which is directed already, what becomes of the client's `bytes` in the format of its target. `finish`: what policies
+ * change of the bodies of further calls, as the caller does of the first.
  *
  * Throws as `convertUnary` does.
  */
@@ -31,6 +32,7 @@ export function putUnary(
   target: ProviderTarget,
   to: Destination,
   strict: boolean,
+  finish: (body: Buffer) => Buffer,
 ): UnaryPlan {
   const { exchange, context, facts, route } = incoming;
   const body = parseObject(bytes.toString('utf8'));
@@ -57,7 +59,8 @@ export function putUnary(
     maxHeldBytes: conversion.maxHeldBytes,
     call: (index) => {
       const next = target.call(exchange, context, to, true);
-      next.body = bodies[index] ?? null;
+      const body = bodies[index];
+      next.body = body === undefined ? null : finish(body);
       // The first call answers for the attempt; a credential that was chosen for it holds for all.
       next.auxiliary = true;
       if (call.credential !== undefined) next.credential = call.credential;

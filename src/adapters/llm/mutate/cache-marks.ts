@@ -2,6 +2,7 @@ import type { JsonObject } from '../../../facts/conversation.ts';
 import type { PromptCaching, RouteType } from '../../../facts/llm.ts';
 import { traitsOf } from '../formats/bedrock-converse/models.ts';
 import { isObject, parseObject } from '../formats/fields.ts';
+import type { FormatName } from '../formats/route-types.ts';
 import { BodyEditor } from '../json-edit.ts';
 import { Wanted } from '../json-wanted.ts';
 import { elementsAt, memberAt, type Place } from './json-places.ts';
@@ -37,7 +38,12 @@ interface Marking {
  * count: a part that has one gets no other, and none is put in front of one that is to last for an hour, which providers refuse.
  * Formats and models without such marks cache by themselves or not at all; their bodies stay as they are.
  */
-export function markPrompt(bytes: Buffer, format: RouteType, model: string, options: PromptCaching): Buffer {
+export function markPrompt(
+  bytes: Buffer,
+  format: RouteType | FormatName,
+  model: string,
+  options: PromptCaching,
+): Buffer {
   const marking = markingOf(format, model);
   const body = marking === null ? null : parseObject(bytes.toString('utf8'));
   if (marking === null || body === null) return bytes;
@@ -208,7 +214,7 @@ const bedrockClaude: Marking = { ...bedrock, tools: true };
 const bedrockOther: Marking = { ...bedrock, tools: false };
 
 /** null where there are no marks. */
-function markingOf(format: RouteType, model: string): Marking | null {
+function markingOf(format: RouteType | FormatName, model: string): Marking | null {
   if (format === 'messages') return anthropic;
   if (format !== 'converse' && format !== 'invoke') return null;
   const { caches, claude } = traitsOf(model);
