@@ -2,6 +2,7 @@ import type { Downstream, Exchange } from '../exchange.ts';
 import { inputTokens, type LlmFacts, outputTokens } from '../facts/llm.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
+import { savedByCache } from './savings.ts';
 
 /** Where lines go on their way to the one writer of the log. */
 export interface LineSink {
@@ -144,6 +145,8 @@ function textLlm(llm: LlmFacts): string {
     if (usage.reasoning > 0) line += ` gen_ai.usage.reasoning_tokens=${usage.reasoning}`;
     if (llm.usageEstimated) line += ' gen_ai.usage.estimated=true';
     if (llm.cost !== null) line += ` agw.ai.usage.cost.total=${dollars(llm.cost.total)}`;
+    const saved = savedByCache(usage, llm.cost);
+    if (saved > 0) line += ` agw.ai.usage.cost.cache_saved=${dollars(saved)}`;
   }
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += ` agw.ai.time_to_first_token=${milliseconds(llm.firstTokenMs)}ms`;
@@ -189,6 +192,8 @@ function jsonLlm(llm: LlmFacts): string {
     if (usage.reasoning > 0) line += `,"gen_ai.usage.reasoning_tokens":${usage.reasoning}`;
     if (llm.usageEstimated) line += ',"gen_ai.usage.estimated":true';
     if (llm.cost !== null) line += `,"agw.ai.usage.cost.total":${dollars(llm.cost.total)}`;
+    const saved = savedByCache(usage, llm.cost);
+    if (saved > 0) line += `,"agw.ai.usage.cost.cache_saved":${dollars(saved)}`;
   }
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += `,"agw.ai.time_to_first_token":${milliseconds(llm.firstTokenMs)}`;

@@ -72,6 +72,11 @@ export class Metrics {
     'What requests cost, USD, where the price of the model is known.',
     GEN_AI_LABELS,
   );
+  readonly costSaved = this.#counter(
+    'gen_ai_client_cost_saved_usd_total',
+    "What providers' prompt caches saved, USD: tokens read from them at the price of plain input, less what they cost.",
+    GEN_AI_LABELS,
+  );
   readonly costLookups = this.#counter(
     'cost_catalog_lookups_total',
     'Requests by whether the price of their model was known: found, unknown.',

@@ -4,6 +4,7 @@ import type { AccessLog } from './access-log.ts';
 import type { CounterSeries, Histogram, HistogramSeries } from './families.ts';
 import type { Metrics } from './metrics.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
+import { savedByCache } from './savings.ts';
 
 /** Methods that get a label of their own; a client may send any token. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE']);
@@ -73,6 +74,7 @@ interface ModelSeries {
   firstToken: HistogramSeries | null;
   perOutputToken: HistogramSeries | null;
   cost: CounterSeries | null;
+  costSaved: CounterSeries | null;
   readonly tokens: Map<keyof Usage, HistogramSeries>;
 }
 
@@ -192,6 +194,11 @@ export class Recorder {
       if (tokens > 0) this.#tokens(model, bucket).observe(tokens);
     }
     this.#cost(model, llm.cost);
+    const saved = savedByCache(usage, llm.cost);
+    if (saved > 0) {
+      model.costSaved ??= this.#metrics.costSaved.labels(model.labels);
+      model.costSaved.inc(saved);
+    }
     if (exchange.endCause === 'client_gone' && inputTokens(usage) + outputTokens(usage) > 0) {
       const accounting = llm.usageEstimated ? 'estimated' : 'drained';
       this.#metrics.abortedStreams.inc({ accounting, ...route.labels });
@@ -236,6 +243,7 @@ export class Recorder {
       firstToken: null,
       perOutputToken: null,
       cost: null,
+      costSaved: null,
       tokens: new Map(),
     };
     // What was folded into `other` is found again through the families' own index, and takes no place here.

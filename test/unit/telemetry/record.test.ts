@@ -53,6 +53,21 @@ describe('recorder', () => {
     ]);
   });
 
+  it('adds up what prompt caches saved: reading from them against plain input', async () => {
+    const metrics = new Metrics();
+    const recorder = new Recorder(metrics, null);
+    const rates = { input: 3, cacheRead: 0.3 };
+    const cached = usageOf({ input: 100, cachedInput: 1_000_000 });
+    recorder.end(endedExchange({ llm: { usage: cached, cost: costOf({ total: 0.4, cacheRead: 0.3, rates }) } }));
+    recorder.end(endedExchange({ llm: { usage: cached, cost: null } }));
+    recorder.end(endedExchange({ llm: { usage: usageOf({ input: 9 }), cost: costOf({ total: 1, rates }) } }));
+    // A cache that costs as much as plain input saves nothing.
+    recorder.end(endedExchange({ llm: { usage: cached, cost: costOf({ cacheRead: 3, rates: { input: 3 } }) } }));
+    const [sum, ...more] = await samples(metrics.costSaved);
+    expect(sum?.value).toBeCloseTo(2.7);
+    expect(more).toEqual([]);
+  });
+
   it('knows how many exchanges have begun and not ended', () => {
     const recorder = new Recorder(new Metrics(), null);
     const [first, second] = [endedExchange({}), endedExchange({})];
