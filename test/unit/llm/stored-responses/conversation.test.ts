@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Store, StoreError } from '../../../../src/state/stores/store.ts';
 import { type LlmBench, type LlmExchange, llmBench, provider } from '../../../support/llm.ts';
-import { ask, events, json, PROVIDERS, respond } from './answers.ts';
+import { ask, events, json, PROVIDERS, respond } from '../../../support/responses-api.ts';
 
 const OWN_ID = /^resp_sluice_[0-9a-f]{32}$/;
 

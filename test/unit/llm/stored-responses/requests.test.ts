@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { responseRequest } from '../../../../src/adapters/llm/stored-responses/paths.ts';
 import { type LlmBench, type LlmExchange, llmBench, model, provider, serve } from '../../../support/llm.ts';
-import { ask, json, PROVIDERS, respond } from './answers.ts';
+import { ask, json, PROVIDERS, respond } from '../../../support/responses-api.ts';
 
 const { provider: ANTHROPIC, answer } = PROVIDERS.messages;
 

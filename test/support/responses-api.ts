@@ -1,5 +1,5 @@
-import type { LlmBench, LlmExchange } from '../../../support/llm.ts';
-import { chatEvents, provider, serve } from '../../../support/llm.ts';
+import type { LlmBench, LlmExchange } from './llm.ts';
+import { chatEvents, provider, serve } from './llm.ts';
 
 /** Providers that keep no responses, by the format they speak, with answers as they give them. */
 export const PROVIDERS = {
