@@ -192,7 +192,7 @@ export function forwardJson(
     } else if (throughHub) {
       convertible ??= new ConvertibleRequest(incoming, wantsUsage, services);
       answer.conversion = convertible.convert(bytes, target, to, policy.strict);
-      putConverted(directed, answer.conversion, target, to);
+      putConverted(directed, answer.conversion, to);
     } else {
       answer.conversion = null;
       directed.body = target.shapeNative(bytes, to);

@@ -103,7 +103,7 @@ describe('where a request goes', () => {
     ],
     ['a preset of our own', provider('vllm'), CHAT, 'http://localhost:8000/v1/chat/completions'],
     ['one without a base path', provider('perplexity'), CHAT, 'https://api.perplexity.ai:443/chat/completions'],
-    ['legacy completions', provider('mistral'), '/v1/completions', 'https://api.mistral.ai:443/v1/completions'],
+    ['legacy completions', provider('cerebras'), '/v1/completions', 'https://api.cerebras.ai:443/v1/completions'],
     [
       'a format a custom provider lacks and none converts to',
       custom([{ type: 'completions' }]),
@@ -162,11 +162,11 @@ describe('what is sent', () => {
       return llm.flights.at(-1)!.sent;
     };
     expect(await sent('{"model":"fast","temperature":2,"keep":[1.50]}')).toBe(
-      '{"model":"gpt-mini","temperature":0.5,"keep":[1.50],"user":"gateway","max_tokens":100,"top_p":0.1}',
+      '{"model":"gpt-mini","temperature":0.5,"keep":[1.50],"user":"gateway","top_p":0.1,"max_completion_tokens":100}',
     );
     expect(JSON.parse(await sent('{"model":"claude-x","max_tokens":5}'))).toMatchObject({
       model: 'gpt-large',
-      max_tokens: 5,
+      max_completion_tokens: 5,
     });
     expect(JSON.parse(await sent('{"model":"slow"}')).model).toBe('gpt-slow');
     expect(JSON.parse(await sent('{"model":"other"}')).model).toBe('other');

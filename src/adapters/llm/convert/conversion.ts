@@ -33,6 +33,8 @@ export interface ConversionProvider {
   readonly issuer: string;
   readonly model: string;
   readonly defaultMaxTokens: number;
+  /** What the provider wants otherwise than its format has it, or refuses. */
+  shape?(body: JsonObject, losses: Losses): JsonObject;
 }
 
 /**
@@ -61,7 +63,8 @@ export class Conversion {
     losses.dropFields(client.codec.unsaid ?? []);
     const { betas } = client;
     this.betas = betas;
-    this.request = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens, betas });
+    const body = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens, betas });
+    this.request = provider.shape?.(body, losses) ?? body;
     this.lossy = losses.header;
     this.streaming = conversation.stream;
     this.maxHeldBytes = client.maxHeldBytes;

@@ -6,7 +6,6 @@ import { BETA_FIELD, betasOf } from '../formats/claude/betas.ts';
 import type { ClientCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/codecs.ts';
 import { parseObject } from '../formats/fields.ts';
-import { isFormatName } from '../formats/route-types.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
@@ -71,6 +70,7 @@ export class ConvertibleRequest {
         issuer: provider.issuerOf?.(to.model) ?? provider.telemetryName,
         model: to.model,
         defaultMaxTokens: provider.defaultMaxTokens?.(to.model) ?? DEFAULT_MAX_TOKENS,
+        shape: (shaped, losses) => provider.shapeBody?.(shaped, codec.format, to.model, losses) ?? shaped,
       },
     );
   }
@@ -88,16 +88,9 @@ export class ConvertibleRequest {
   }
 }
 
-/** Gives a call the converted body, as the provider wants it, and what it is told beside the body. */
-export function putConverted(
-  call: UpstreamCall,
-  conversion: Conversion,
-  { provider }: ProviderTarget,
-  to: Destination,
-): void {
-  const { request, betas } = conversion;
-  const shaped = isFormatName(to.route) ? (provider.shapeBody?.(request, to.route, to.model) ?? request) : request;
-  call.body = Buffer.from(JSON.stringify(shaped));
+/** Gives a call the converted body, and what it is told beside the body. */
+export function putConverted(call: UpstreamCall, { request, betas }: Conversion, to: Destination): void {
+  call.body = Buffer.from(JSON.stringify(request));
   // A client of the same format has its own field, which went along.
   if (to.converted && to.route === 'messages' && betas.length > 0) call.headers.push(BETA_FIELD, betas.join(','));
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
+import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
 
@@ -23,6 +24,7 @@ export const anthropic: ProviderDefinition = {
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
     fixHeaders: fixAnthropicHeaders,
+    defaultMaxTokens: defaultMaxTokensOf,
   }),
 };
 

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
+import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
 import { fixAnthropicHeaders } from './anthropic.ts';
+import { renameMaxTokens, shapeForOpenAI } from './openai-models.ts';
 import type { FormatPath, ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
@@ -50,6 +52,9 @@ export const azure: ProviderDefinition = {
       keyParameter: 'api-key',
       keepsPathOnHostOverride: true,
       fixHeaders: fixAzureHeaders,
+      shapeBody: shapeForOpenAI,
+      shapeNative: renameMaxTokens,
+      defaultMaxTokens: defaultMaxTokensOf,
       issuerOf: (model) => (foundry && isClaude(model) ? 'anthropic' : 'azure'),
     };
   },

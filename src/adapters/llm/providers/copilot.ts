@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
 import type { FormatName } from '../formats/route-types.ts';
+import { renameMaxTokens, shapeForOpenAI } from './openai-models.ts';
 import type { FormatPath, ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
@@ -47,6 +48,8 @@ export const copilot: ProviderDefinition = {
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
     fixHeaders: fixCopilotHeaders,
+    shapeBody: shapeForOpenAI,
+    shapeNative: renameMaxTokens,
     issuerOf: (model) => (model.toLowerCase().startsWith('claude-') ? 'anthropic' : 'copilot'),
   }),
 };

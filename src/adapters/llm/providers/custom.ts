@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AiProvider } from '../../../resources/types.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
+import { type ChatQuirks, shapeChat } from './chat-quirks.ts';
 import { GEMINI_BASE, geminiModelPath, googleFormats } from './gemini.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
@@ -43,7 +44,13 @@ export const custom: ProviderDefinition = {
   active: true,
   open(provider) {
     const settings = schema.parse(provider.settings);
-    const formats = settings.formats.map(({ type, path }) => ({ type, path: path ?? '' }));
+    const formats: { type: FormatName; path: string }[] = settings.formats.map(({ type, path }) => ({
+      type,
+      path: path ?? '',
+    }));
+    // Who speaks chat completions speaks, as far as anyone can tell, their predecessor too; if not, it will say so itself.
+    if (formats.some(({ type, path }) => type === 'completions' && path === ''))
+      formats.push({ type: 'textCompletions', path: '' });
     return openCustom(provider, {
       telemetryName: settings.providerOverride || 'custom',
       origin: null,
@@ -61,6 +68,7 @@ export function openCustom(
     origin: ProviderOrigin | null;
     basePath: string;
     formats: readonly { type: FormatName; path: string }[];
+    quirks?(model: string): ChatQuirks;
   },
 ): OpenProvider {
   const formats = new Map<FormatName, FormatPath>();
@@ -69,9 +77,6 @@ export function openCustom(
     const own = type === 'rerank' && path.endsWith(COHERE_PATHS.cohereRerank) ? 'cohereRerank' : type;
     formats.set(own, formatPath(own, path));
   }
-  const chat = formats.get('completions');
-  // Who speaks chat completions speaks, as far as anyone can tell, their predecessor too; if not, it will say so itself.
-  if (chat !== undefined && !chat.verbatim) formats.set('textCompletions', formatPath('textCompletions', ''));
   if (formats.has('messages') && !formats.has('anthropicTokenCount')) {
     const messages = formats.get('messages') as FormatPath;
     if (messages.path !== '')
@@ -84,6 +89,8 @@ export function openCustom(
     formats,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: false,
+    shapeBody: (body, format, model, losses) =>
+      format === 'completions' && losses !== undefined ? shapeChat(body, service.quirks?.(model) ?? {}, losses) : body,
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { renameMaxTokens, shapeForOpenAI } from './openai-models.ts';
 import { openAIModerationSchema } from './openai-moderation.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
@@ -6,10 +7,7 @@ import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
 const ORIGIN = { host: 'api.openai.com', port: 443, tls: true };
 const FORMATS = usualPaths(['completions', 'textCompletions', 'responses', 'embeddings', 'rerank', 'realtime']);
 
-/**
- * OpenAI. A request in OpenAI's own format goes out as it came: `max_tokens` is not rewritten to `max_completion_tokens`,
- * since only the client knows which of the two its model takes.
- */
+/** OpenAI. A request in its own format goes out as it came, but for `max_tokens`, which models that reason refuse. */
 export const openAI: ProviderDefinition = {
   name: 'openAI',
   schema: z.strictObject({
@@ -25,5 +23,7 @@ export const openAI: ProviderDefinition = {
     formats: FORMATS,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
+    shapeBody: shapeForOpenAI,
+    shapeNative: renameMaxTokens,
   }),
 };

@@ -1,85 +1,77 @@
 import { z } from 'zod';
 import type { FormatName } from '../formats/route-types.ts';
+import { cerebras } from './cerebras.ts';
+import { cohere } from './cohere.ts';
 import { openCustom } from './custom.ts';
+import { groq } from './groq.ts';
+import { mistral } from './mistral.ts';
+import { ollama } from './ollama.ts';
+import { type Preset, USUAL } from './preset.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting } from './settings.ts';
+import { xai } from './xai.ts';
 
-interface Preset {
-  readonly title: string;
-  readonly baseUrl: string;
-  /** Formats at their usual path, or with a whole path of their own. */
-  readonly formats: Partial<Record<FormatName, string>>;
-}
-
-const USUAL = '';
+/** Those whose reference has the longest answer under its first name alone. */
+const firstName = () => ({ maxTokens: 'max_tokens' }) as const;
 
 /** Services that speak a known API under another address. */
 const PRESETS: Readonly<Record<string, Preset>> = {
-  cohere: {
-    title: 'Cohere',
-    baseUrl: 'https://api.cohere.ai',
-    formats: {
-      completions: '/compatibility/v1/chat/completions',
-      embeddings: '/compatibility/v1/embeddings',
-      cohereEmbed: '/v2/embed',
-      cohereRerank: '/v2/rerank',
-    },
-  },
-  ollama: {
-    title: 'Ollama on this machine',
-    baseUrl: 'http://localhost:11434/v1',
-    formats: { completions: USUAL, responses: USUAL, embeddings: USUAL },
-  },
+  cohere,
+  ollama,
   baseten: {
     title: 'Baseten',
     baseUrl: 'https://inference.baseten.co/v1',
     formats: { completions: USUAL, messages: USUAL },
   },
-  cerebras: { title: 'Cerebras', baseUrl: 'https://api.cerebras.ai/v1', formats: { completions: USUAL } },
+  cerebras,
   deepinfra: {
     title: 'DeepInfra',
     baseUrl: 'https://api.deepinfra.com/v1/openai',
-    formats: { completions: USUAL, messages: '/anthropic/v1/messages', embeddings: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, messages: '/anthropic/v1/messages', embeddings: USUAL },
   },
   deepseek: {
     title: 'DeepSeek',
     baseUrl: 'https://api.deepseek.com/v1',
     formats: { completions: USUAL, messages: '/anthropic/v1/messages', responses: USUAL },
   },
-  groq: {
-    title: 'Groq',
-    baseUrl: 'https://api.groq.com/openai/v1',
-    formats: { completions: USUAL, responses: USUAL },
-  },
+  groq,
   huggingface: {
     title: 'Hugging Face inference providers',
     baseUrl: 'https://router.huggingface.co/v1',
     formats: { completions: USUAL, responses: USUAL },
+    quirks: firstName,
   },
-  mistral: {
-    title: 'Mistral',
-    baseUrl: 'https://api.mistral.ai/v1',
-    formats: { completions: USUAL, embeddings: USUAL },
-  },
+  mistral,
   openrouter: {
     title: 'OpenRouter',
     baseUrl: 'https://openrouter.ai/api/v1',
-    formats: { completions: USUAL, messages: USUAL, responses: USUAL, embeddings: USUAL, rerank: USUAL },
+    formats: {
+      completions: USUAL,
+      textCompletions: USUAL,
+      messages: USUAL,
+      responses: USUAL,
+      embeddings: USUAL,
+      rerank: USUAL,
+    },
   },
   togetherai: {
     title: 'Together AI',
     baseUrl: 'https://api.together.xyz/v1',
-    formats: { completions: USUAL, embeddings: USUAL, rerank: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL, rerank: USUAL },
+    quirks: firstName,
   },
-  xai: {
-    title: 'xAI',
-    baseUrl: 'https://api.x.ai/v1',
-    formats: { completions: USUAL, responses: USUAL, realtime: USUAL },
-  },
+  xai,
   fireworks: {
     title: 'Fireworks AI',
     baseUrl: 'https://api.fireworks.ai/inference/v1',
-    formats: { completions: USUAL, messages: USUAL, responses: USUAL, embeddings: USUAL, rerank: USUAL },
+    formats: {
+      completions: USUAL,
+      textCompletions: USUAL,
+      messages: USUAL,
+      responses: USUAL,
+      embeddings: USUAL,
+      rerank: USUAL,
+    },
   },
 };
 
@@ -88,28 +80,35 @@ const OWN_PRESETS: Readonly<Record<string, Preset>> = {
   vllm: {
     title: 'vLLM on this machine',
     baseUrl: 'http://localhost:8000/v1',
-    formats: { completions: USUAL, embeddings: USUAL, rerank: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL, rerank: USUAL },
   },
   sglang: {
     title: 'SGLang on this machine',
     baseUrl: 'http://localhost:30000/v1',
-    formats: { completions: USUAL, embeddings: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL },
   },
   llamacpp: {
     title: "llama.cpp's server on this machine",
     baseUrl: 'http://localhost:8080/v1',
-    formats: { completions: USUAL, embeddings: USUAL, rerank: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL, rerank: USUAL },
   },
   lmstudio: {
     title: 'LM Studio on this machine',
     baseUrl: 'http://localhost:1234/v1',
-    formats: { completions: USUAL, embeddings: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL },
+    quirks: firstName,
   },
-  perplexity: { title: 'Perplexity', baseUrl: 'https://api.perplexity.ai', formats: { completions: USUAL } },
+  perplexity: {
+    title: 'Perplexity',
+    baseUrl: 'https://api.perplexity.ai',
+    formats: { completions: USUAL },
+    quirks: firstName,
+  },
   nvidia: {
     title: 'NVIDIA NIM',
     baseUrl: 'https://integrate.api.nvidia.com/v1',
-    formats: { completions: USUAL, embeddings: USUAL },
+    formats: { completions: USUAL, textCompletions: USUAL, embeddings: USUAL },
+    quirks: firstName,
   },
 };
 
@@ -127,6 +126,7 @@ function definePreset(name: string, preset: Preset): ProviderDefinition {
     origin: { host: url.hostname, port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), tls },
     basePath: url.pathname === '/' ? '' : url.pathname,
     formats: Object.entries(preset.formats).map(([type, path]) => ({ type: type as FormatName, path })),
+    ...(preset.quirks !== undefined && { quirks: preset.quirks }),
   };
   return {
     name,

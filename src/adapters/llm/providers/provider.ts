@@ -6,6 +6,7 @@ import type { Dispatch } from '../../../upstream/call.ts';
 import type { SigningScope } from '../../../upstream/credentials/aws/sigv4.ts';
 import type { AmbientCloud } from '../../../upstream/credentials/credentials.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { Losses } from '../formats/features.ts';
 import type { FormatName } from '../formats/route-types.ts';
 
 /** One kind of LLM provider: its description and, where this version executes it, how to speak to it. */
@@ -55,9 +56,12 @@ export interface OpenProvider {
   /** Whose thinking signatures the model takes; `telemetryName` where it doesn't say. */
   issuerOf?(model: string): string;
   /** Longest answer asked for where the format insists on one and the client gave none. */
-  defaultMaxTokens?(model: string): number;
-  /** A converted body as this provider wants it: fields it names otherwise, or refuses. */
-  shapeBody?(body: JsonObject, format: FormatName, model: string): JsonObject;
+  defaultMaxTokens?(model: string): number | undefined;
+  /**
+   * A converted body as this provider wants it: fields it names otherwise, or refuses. `losses`: of a conversation, where what is left out
+   * is noted.
+   */
+  shapeBody?(body: JsonObject, format: FormatName, model: string, losses?: Losses): JsonObject;
   /** The same of a body that is sent in the client's own format: what the operator insists on. */
   shapeNative?(bytes: Buffer, format: FormatName, model: string): Buffer;
   /** Answers in the gateway itself, in place of an upstream. */

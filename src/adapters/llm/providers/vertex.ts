@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../../facts/conversation.ts';
+import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
 import type { FormatName } from '../formats/route-types.ts';
 import { editMembers } from '../json-edit.ts';
 import { JsonScanner } from '../json-scan.ts';
@@ -59,6 +60,7 @@ export const vertex: ProviderDefinition = {
       keepsPathOnHostOverride: false,
       keyParameter: KEY_PARAMETER,
       issuerOf: (model) => ISSUERS[publisherOf(model)],
+      defaultMaxTokens: defaultMaxTokensOf,
       shapeBody: (body, format) => (isAnthropic(format) ? anthropicBody(body, format) : body),
       shapeNative: (bytes, format) => (isAnthropic(format) ? anthropicBytes(bytes, format) : bytes),
     };

@@ -63,6 +63,17 @@ export function traitsOf(model: string, issuer: string): ModelTraits {
   };
 }
 
+/**
+ * Tokens to ask for where the client set no bound to its answer: all that the model can. Models before 4.5 refuse a request whose prompt
+ * and longest answer together are more than their context, so of theirs the prompt is left room. Undefined for a model that isn't known.
+ */
+export function defaultMaxTokensOf(model: string): number | undefined {
+  const found = claudeOf(model.toLowerCase());
+  if (found === null) return undefined;
+  const most = mostTokensOf(found.family, found.version);
+  return found.version < 405 ? Math.min(most, 32_000) : most;
+}
+
 function effortsOf(family: string, version: number): readonly string[] {
   if (version >= 407) return EFFORTS;
   if (version === 406) return ['low', 'medium', 'high', 'max'];

@@ -27,9 +27,6 @@ export function writeMessages(messages: readonly Message[], context: EncodeConte
   return writer.end();
 }
 
-/** Who refuses a message with members for thinking; compatible providers otherwise use them or pass them over. */
-const WITHOUT_THINKING = new Set([ISSUER, 'azure', 'copilot', 'cerebras', 'groq', 'mistral']);
-
 class MessageWriter {
   readonly #context: EncodeContext;
   readonly #seal: Seal;
@@ -136,11 +133,6 @@ class MessageWriter {
 
   /** The text, and with their signature what the provider signed. */
   #thinking(parts: readonly ThinkingPart[]): JsonObject {
-    const { issuer, losses } = this.#context;
-    if (WITHOUT_THINKING.has(issuer)) {
-      if (parts.some((part) => part.text !== '')) losses.drop('thinkingHistory');
-      return {};
-    }
     const { reasoning_content, reasoning_details } = writeThinking(parts, this.#seal);
     // Few take details: only who made some, or whose client has them from a provider, is sent them.
     const native = parts.some((part) => part.extra?.format === FORMAT || this.#isSealed(part));

@@ -302,13 +302,6 @@ describe('thinking in the history', () => {
     );
   });
 
-  it.each(['openai', 'azure', 'groq'])('is left out for %s, which refuses it, and said so', (issuer) => {
-    const from = thought([{ kind: 'thinking', text: 'hm', signature: { issuer: 'anthropic', data: 'x' } }]);
-    const { body, lost } = encoded(openaiChatCodec, from, { issuer });
-    expect(body.messages).toEqual([{ role: 'assistant', content: '' }]);
-    expect(lost).toBe('thinkingHistory');
-  });
-
   it('is read with the issuer its mark names', () => {
     const decoded = decode({
       model: 'm',
