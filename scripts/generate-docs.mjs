@@ -34,6 +34,10 @@ const [
   { ERRORS },
   { FEATURES },
   { CODECS },
+  { EMBEDDING_FEATURES },
+  { EMBEDDINGS },
+  { RERANK_FEATURES },
+  { RERANKING },
 ] = await Promise.all([
   load('catalogue.js'),
   load('resources/schema/json-schema.js'),
@@ -44,6 +48,10 @@ const [
   load('errors/table.js'),
   load('adapters/llm/formats/features.js'),
   load('adapters/llm/formats/codecs.js'),
+  load('adapters/llm/formats/embedding-features.js'),
+  load('adapters/llm/formats/embeddings.js'),
+  load('adapters/llm/formats/rerank-features.js'),
+  load('adapters/llm/formats/reranking.js'),
 ]);
 
 const catalogue = buildCatalogue();
@@ -66,7 +74,11 @@ const pages = {
   'configuration.md': configurationPage(schema, links, isInactive),
   'policies.md': policiesPage(catalogue, PHASES, links),
   'providers.md': providersPage(catalogue, links),
-  'conversions.md': conversionsPage(FEATURES, CODECS),
+  'conversions.md': conversionsPage(
+    { features: FEATURES, codecs: [...CODECS.values()] },
+    { features: EMBEDDING_FEATURES, codecs: EMBEDDINGS.codecs },
+    { features: RERANK_FEATURES, codecs: RERANKING.codecs },
+  ),
   'metrics.md': metricsPage(new Metrics()),
   'errors.md': errorsPage(ERRORS),
   'cel-conformance.md': celConformancePage(runAll(engine)),

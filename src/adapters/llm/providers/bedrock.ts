@@ -79,7 +79,7 @@ function withoutRegion(model: string): string {
 export const bedrock: ProviderDefinition = {
   name: 'bedrock',
   schema,
-  summary: 'Amazon Bedrock.',
+  summary: 'Amazon Bedrock: models that converse, embeddings and rerankers.',
   active: true,
   defaultAuth: 'aws',
   open(provider) {

@@ -29,7 +29,7 @@ type Formats = ReadonlyMap<FormatName, FormatPath>;
 export const vertex: ProviderDefinition = {
   name: 'vertex',
   schema,
-  summary: 'Google Cloud Vertex AI: Gemini, Claude, and models of others.',
+  summary: 'Google Cloud Vertex AI: Gemini, Claude, models of others, embeddings and rankers.',
   active: true,
   defaultAuth: 'gcp',
   open(provider) {

@@ -36,7 +36,7 @@ export const vertexPredictCodec: EmbeddingCodec = {
   client: null,
 };
 
-/** 250 texts, and 20,000 tokens in all, which even of languages with long tokens are more than so many characters. */
+/** 250 texts, and 20,000 tokens in all: a token is a character at least. */
 const TEXTS: BatchLimit = { inputs: 250, characters: 20_000 };
 
 function encodeRequest(request: EmbeddingRequest, context: EmbeddingContext): JsonObject {
