@@ -90,7 +90,8 @@ export class MockRealtime {
       socket.write(
         'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: AAAA\r\n\r\n',
       );
-    } else if (model !== 'hang') {
+    } else if (model === 'hang') socket.resume().on('end', () => socket.end());
+    else {
       this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#sockets.emit('connection', ws, request));
     }
   }

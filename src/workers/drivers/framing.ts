@@ -364,7 +364,8 @@ export function responseFields(status: number, headers: readonly string[]): read
 function isDriversOwn(name: string, status: number): boolean {
   switch (name.length) {
     case 7:
-      return name === 'upgrade';
+      // RFC 9110 §15.5.22: a 426 says what to switch to.
+      return name === 'upgrade' && status !== 426;
     case 10:
       return name === 'connection' || name === 'keep-alive';
     case 14:

@@ -260,6 +260,8 @@ export class Http2Downstream implements Downstream {
     this.#status = status;
     const fields = grouped(sendableFields(responseFields(status, headers))) as OutgoingHttpHeaders;
     fields[':status'] = status;
+    // There is none in HTTP/2, whatever the status.
+    if (status === 426) delete fields.upgrade;
     this.#held = fields;
     heads.add(this);
   }
