@@ -148,6 +148,8 @@ function textLlm(llm: LlmFacts): string {
     const saved = savedByCache(usage, llm.cost);
     if (saved > 0) line += ` agw.ai.usage.cost.cache_saved=${dollars(saved)}`;
   }
+  const seconds = llm.usageDetails?.audioSeconds;
+  if (seconds !== undefined) line += ` agw.ai.usage.audio_seconds=${seconds}`;
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += ` agw.ai.time_to_first_token=${milliseconds(llm.firstTokenMs)}ms`;
     const perToken = timePerOutputTokenMs(llm);
@@ -195,6 +197,8 @@ function jsonLlm(llm: LlmFacts): string {
     const saved = savedByCache(usage, llm.cost);
     if (saved > 0) line += `,"agw.ai.usage.cost.cache_saved":${dollars(saved)}`;
   }
+  const seconds = llm.usageDetails?.audioSeconds;
+  if (seconds !== undefined) line += `,"agw.ai.usage.audio_seconds":${seconds}`;
   if (llm.streaming && llm.firstTokenMs >= 0) {
     line += `,"agw.ai.time_to_first_token":${milliseconds(llm.firstTokenMs)}`;
     const perToken = timePerOutputTokenMs(llm);

@@ -1,4 +1,4 @@
-import { inputTokens, outputTokens, totalTokens, type Usage } from '../../facts/llm.ts';
+import { inputTokens, outputTokens, totalTokens, type Usage, type UsageDetails } from '../../facts/llm.ts';
 import type { Definition } from '../definitions.ts';
 import { fromJs } from '../values/json.ts';
 import { CelDuration } from '../values/time.ts';
@@ -22,7 +22,9 @@ type CountName = Exclude<
 >;
 
 function detail(description: string, name: CountName): GatewayDefinition {
-  return ofLlm(description, (_, { facts }) => integer(facts.llm?.[name]));
+  return ofLlm(description, ({ usageDetails }, { facts }) =>
+    integer(facts.llm?.[name] ?? usageDetails?.[name as keyof UsageDetails]),
+  );
 }
 
 /** Whatever only makes sense to compute when it is read. */

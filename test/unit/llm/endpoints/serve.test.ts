@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { activationOf, Expressions, gatewayEnvironment } from '../../../../src/cel/index.ts';
 import { type LlmExchange, llmBench, model, provider, serve } from '../../../support/llm.ts';
 
 const FORM = ['content-type', 'multipart/form-data; boundary=bx'];
@@ -262,6 +263,14 @@ describe('usage', () => {
     expect(exchange.llm.usageDetails).toEqual(details);
     expect(exchange.llm.usageEstimated).toBe(false);
     expect(exchange.downstream.text).toBe(typeof answer === 'string' ? answer : json(answer));
+  });
+
+  it('is at hand for expressions, by kinds of content', async () => {
+    const { exchange, flight } = await ask(['openAI'], { url: IMAGES, body: json({ model: 'm' }) });
+    flight?.answer(200, json({ usage: images }));
+    const cel = new Expressions(gatewayEnvironment({ env: {} }), () => undefined);
+    const read = cel.compile('[llm.inputImageTokens, llm.inputTextTokens, llm.outputImageTokens]', 'test');
+    expect(read.plain(activationOf(exchange))).toEqual([5, 15, 1560]);
   });
 
   it('is not looked for in sound, which passes as it comes', async () => {
