@@ -261,7 +261,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
     const reported = observer?.usage() ?? null;
     if (reported !== null && (complete || observer?.final === true)) {
       this.#facts.usage = reported;
-    } else if (!format.free && this.#mayHaveWorked()) {
+    } else if (!format.free && format.unestimated !== true && this.#mayHaveWorked()) {
       this.#facts.usage = this.#estimate(format, observer);
       this.#facts.usageEstimated = true;
     }

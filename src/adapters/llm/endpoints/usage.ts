@@ -35,12 +35,16 @@ function objectOf(value: unknown): ReportedUsage {
   return typeof value === 'object' && value !== null ? (value as ReportedUsage) : {};
 }
 
-/** How the answers of such an operation are read as they pass. What doesn't report tokens isn't estimated: bytes don't tell. */
+/** Operations whose answers seldom say what they cost: there is nothing to read on for where the client has left. */
+const SILENT: readonly LlmOperation[] = ['speech', 'moderation'];
+
+/** How the answers of such an operation are read as they pass. */
 export function mediaFormat(operation: LlmOperation): Format {
   return {
     operation,
     dialect: 'openai',
-    free: true,
+    free: SILENT.includes(operation),
+    unestimated: true,
     usageOnRequest: false,
     mergeUsage: (_before, report) => report,
     toUsage: detect.toUsage,

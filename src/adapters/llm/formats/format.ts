@@ -10,6 +10,8 @@ export interface Format {
   readonly dialect: ErrorDialect;
   /** True where an answer has no token count of its own (counting tokens is free). */
   readonly free: boolean;
+  /** True where the bytes don't tell how many tokens there were: what isn't reported is not estimated. */
+  readonly unestimated?: boolean;
   /** True where the client must ask for usage in streams (`stream_options.include_usage`). */
   readonly usageOnRequest: boolean;
   /** What is known after one more report: a stream may report several times. */

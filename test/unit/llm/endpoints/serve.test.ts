@@ -265,6 +265,24 @@ describe('usage', () => {
     expect(exchange.downstream.text).toBe(typeof answer === 'string' ? answer : json(answer));
   });
 
+  it.each<[string, string, boolean]>([
+    ['images are read on to it', IMAGES, false],
+    ['speech is not', '/v1/audio/speech', true],
+  ])('of a client that has left: %s', async (_, url, aborted) => {
+    const { exchange, flight } = await ask(['openAI'], { url, body: json({ model: 'm' }) });
+    exchange.downstream.onAbort?.();
+    expect(flight?.aborted).toBe(aborted);
+    if (!aborted) flight?.answer(200, json({ usage: images }));
+    expect(exchange.llm.usage?.output).toBe(aborted ? undefined : 1560);
+    expect(exchange.endCause).toBe('client_gone');
+  });
+
+  it('is not made up where none is reported', async () => {
+    const { exchange, flight } = await ask(['openAI'], { url: IMAGES, body: json({ model: 'm' }) });
+    flight?.answer(200, json({ data: [{ b64_json: 'x'.repeat(10_000) }] }));
+    expect(exchange.llm).toMatchObject({ usage: null, usageEstimated: false, cost: null });
+  });
+
   it('is at hand for expressions, by kinds of content', async () => {
     const { exchange, flight } = await ask(['openAI'], { url: IMAGES, body: json({ model: 'm' }) });
     flight?.answer(200, json({ usage: images }));
