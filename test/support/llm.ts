@@ -94,6 +94,8 @@ export interface BenchOptions {
   bodyBudget?: number;
   maxBufferBytes?: number;
   drainTimeoutMs?: number;
+  /** Default: a token for each text. */
+  countTokens?: AdapterServices['countTokens'];
   /** Default: one in this thread. */
   store?: Store;
   storedResponses?: { ttlMs?: number; maxBytes?: number };
@@ -133,7 +135,7 @@ export function llmBench(options: BenchOptions): LlmBench {
       new LocalStore({ engine: new MemoryEngine({ maxBytes: 1 << 24 }), limits: DEFAULT_LIMITS, log: SILENT }),
     storedResponses: { ttlMs: 60_000, maxBytes: 1 << 20, ...options.storedResponses },
     prices: new PriceCatalog(() => readPrices(() => {}, '')),
-    countTokens: async (texts) => ({ tokens: texts.length, exact: true }),
+    countTokens: options.countTokens ?? (async (texts) => ({ tokens: texts.length, exact: true })),
     cluster: (spec: ClusterSpec) => {
       if (options.upstream !== undefined) return options.upstream.cluster(spec);
       const cluster: FakeCluster = clusters.get(spec.key) ?? {

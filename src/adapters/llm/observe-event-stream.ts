@@ -2,6 +2,7 @@ import { renderError } from '../../errors/render.ts';
 import type { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmFacts, Usage } from '../../facts/llm.ts';
+import { ContentSample } from './content-sample.ts';
 import { eventTypeOf, MessageCutter, messageOf, payloadOf } from './convert/event-stream.ts';
 import { encodeException } from './formats/bedrock-converse/faults.ts';
 import { converseUsage, invocationUsage } from './formats/bedrock-converse/native.ts';
@@ -29,6 +30,7 @@ export class EventStreamObserver implements Observer {
   final = false;
   contentEvents = 0;
   readonly contentBytes = 0;
+  readonly sample = new ContentSample();
 
   constructor(exchange: Exchange, facts: LlmFacts) {
     this.#exchange = exchange;
@@ -63,6 +65,7 @@ export class EventStreamObserver implements Observer {
     switch (eventTypeOf(message)) {
       case 'contentBlockDelta':
         this.#noteContent();
+        this.#sample(message);
         break;
       case 'metadata': {
         const usage = parseObject(payloadOf(message))?.usage;
@@ -80,9 +83,17 @@ export class EventStreamObserver implements Observer {
   #chunk(base64: unknown): void {
     this.#noteContent();
     if (typeof base64 !== 'string') return;
-    const text = Buffer.from(base64, 'base64').toString('utf8');
+    const bytes = Buffer.from(base64, 'base64');
+    this.sample.add(bytes, 0, bytes.length);
+    const text = bytes.toString('utf8');
     const metrics = text.includes(METRICS) ? parseObject(text)?.[METRICS] : undefined;
     if (isObject(metrics)) this.#report(invocationUsage(metrics));
+  }
+
+  #sample(message: Buffer): void {
+    if (this.sample.full) return;
+    const payload = Buffer.from(payloadOf(message));
+    this.sample.add(payload, 0, payload.length);
   }
 
   #report(usage: Usage): void {

@@ -1,5 +1,6 @@
 import type { Exchange } from '../../exchange.ts';
 import type { LlmFacts, Usage } from '../../facts/llm.ts';
+import { ContentSample } from './content-sample.ts';
 import type { Format } from './formats/format.ts';
 import { JsonScanner } from './json-scan.ts';
 import { jsonString, jsonValue } from './json-value.ts';
@@ -31,6 +32,7 @@ export class JsonArrayObserver implements Observer {
   final = false;
   contentEvents = 0;
   readonly contentBytes = 0;
+  readonly sample = new ContentSample();
 
   /** The element at hand. */
   #scan: JsonScanner | null = null;
@@ -91,7 +93,9 @@ export class JsonArrayObserver implements Observer {
       this.#reported = this.#format.mergeUsage(this.#reported, report);
       this.final ||= this.#format.stream?.isFinal?.(candidates) === true;
     }
-    if (this.#format.stream?.hasContent?.(jsonValue(candidates)) === true) this.#noteContent();
+    if (this.#format.stream?.hasContent?.(jsonValue(candidates)) !== true) return;
+    this.#noteContent();
+    if (candidates !== null) this.sample.add(candidates, 0, candidates.length);
   }
 
   #noteContent(): void {

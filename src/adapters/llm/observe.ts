@@ -1,5 +1,6 @@
 import type { Exchange } from '../../exchange.ts';
 import type { LlmFacts, Usage } from '../../facts/llm.ts';
+import { ContentSample } from './content-sample.ts';
 import type { Format, StreamShape } from './formats/format.ts';
 import { JsonScanner } from './json-scan.ts';
 import { isEmptyArray, jsonString, jsonValue } from './json-value.ts';
@@ -16,6 +17,8 @@ export interface Observer {
   /** Pieces of the answer seen, about a token each; bytes of it where it isn't a stream. */
   readonly contentEvents: number;
   readonly contentBytes: number;
+  /** The first pieces of a stream, to estimate the others by. */
+  readonly sample?: ContentSample;
   write(chunk: Buffer): void;
   /** The answer is complete. */
   end(): void;
@@ -132,6 +135,7 @@ export class SseObserver implements Observer, SseSink {
   final = false;
   contentEvents = 0;
   readonly contentBytes = 0;
+  readonly sample = new ContentSample();
 
   #firstSeen = false;
   /** Milliseconds since the exchange began, of the chunk at hand; -1 until asked for. */
@@ -186,7 +190,10 @@ export class SseObserver implements Observer, SseSink {
       if (usageOnly) content = false;
       if (content && undecided) content = this.#shape.hasContent?.(jsonValue(choicesOf(scan))) === true;
     }
-    if (content) this.#noteContent();
+    if (content) {
+      this.#noteContent();
+      this.sample.add(bytes, start, end);
+    }
     this.#keep(bytes, start, end);
   }
 

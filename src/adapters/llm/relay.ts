@@ -35,7 +35,7 @@ export interface AnswerPlan {
  *
  * A client that leaves early does not end the provider's work, nor its bill: by default the answer is read on to its count, within the
  * process's budget of such streams and for a bounded time. Past either, the upstream is aborted and the count estimated: the input
- * as reported, else from the request's bytes; the output from the pieces (or bytes) seen.
+ * as reported, else from the request's bytes; the output from the pieces (or bytes) seen, by the tokens of the first of them.
  */
 export class Relay implements ResponseSink, Forwarder, Output {
   readonly #exchange: Exchange;
@@ -61,6 +61,8 @@ export class Relay implements ResponseSink, Forwarder, Output {
   #servedWhole = false;
   #drainTimer: NodeJS.Timeout | null = null;
   #settled = false;
+  /** Tokens of the answer by its sample; -1 = not estimated. */
+  #estimated = -1;
 
   constructor(exchange: Exchange, facts: LlmFacts, context: RouteContext, services: AdapterServices, plan: AnswerPlan) {
     this.#exchange = exchange;
@@ -176,6 +178,10 @@ export class Relay implements ResponseSink, Forwarder, Output {
   onEnd(trailers: string[]): void {
     if (this.#converted !== null) this.#converted.complete();
     else this.#observer?.end();
+    if (this.#gone) {
+      this.#account(true, () => this.#whenKept(() => this.#finishGone()));
+      return;
+    }
     this.#settle(true);
     this.#whenKept(() => {
       if (this.#gone) this.#finishGone();
@@ -192,14 +198,12 @@ export class Relay implements ResponseSink, Forwarder, Output {
   }
 
   onError(error: GatewayError): void {
-    this.#settle(false);
-    this.#whenKept(() => this.#end(error));
-  }
-
-  #end(error: GatewayError): void {
-    if (this.#gone) this.#finishGone();
+    if (this.#gone) this.#account(false, () => this.#whenKept(() => this.#finishGone()));
     else if (this.#streamed && this.#exchange.status !== 0) this.#breakStream(error);
-    else this.#context.reply.error(this.#exchange, error);
+    else {
+      this.#settle(false);
+      this.#whenKept(() => this.#context.reply.error(this.#exchange, error));
+    }
   }
 
   /** Tells the client of the error in its own words before the stream breaks off. */
@@ -211,8 +215,10 @@ export class Relay implements ResponseSink, Forwarder, Output {
       // The blank line ends an event that was cut in the middle.
       this.forward(Buffer.from(`\n\n${event}`));
     }
-    // Breaking off in the same turn would take the event's bytes along.
-    setImmediate(() => this.#context.reply.error(this.#exchange, error));
+    this.#account(false, () =>
+      // Breaking off in the same turn would take the event's bytes along.
+      this.#whenKept(() => setImmediate(() => this.#context.reply.error(this.#exchange, error))),
+    );
   }
 
   #clientGone(): void {
@@ -238,8 +244,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
 
   #giveUp(): void {
     this.#flight?.abort();
-    this.#settle(false);
-    this.#finishGone();
+    this.#account(false, () => this.#finishGone());
   }
 
   #finishGone(): void {
@@ -249,6 +254,26 @@ export class Relay implements ResponseSink, Forwarder, Output {
       this.#services.drains.give(1);
     }
     this.#context.reply.finish(this.#exchange, this.#servedWhole ? 'complete' : 'client_gone');
+  }
+
+  /** Settles a stream that broke off, once its tokens are estimated where nobody counted them; the exchange ends with `end`. */
+  #account(complete: boolean, end: () => void): void {
+    const observer = this.#observer;
+    const sample = observer?.sample;
+    const counted = observer !== null && observer.usage() !== null && (complete || observer.final);
+    if (this.#settled || counted || sample === undefined || sample.size === 0) {
+      this.#settle(complete);
+      end();
+      return;
+    }
+    const { responseModel, requestModel } = this.#facts;
+    void sample
+      .estimate(observer?.contentEvents ?? 0, responseModel === '' ? requestModel : responseModel, this.#services)
+      .then((tokens) => {
+        this.#estimated = tokens;
+        this.#settle(complete);
+        end();
+      });
   }
 
   /** States the usage: the provider's count where it was seen, an estimate where the provider worked but didn't say. */
@@ -290,7 +315,8 @@ export class Relay implements ResponseSink, Forwarder, Output {
       input: estimateTokens(this.#facts.requestBytes),
     };
     if (format.operation === 'embeddings' || format.operation === 'rerank') return usage;
-    const seen = observer === null ? 0 : observer.contentEvents + estimateTokens(observer.contentBytes);
+    const pieces = observer === null ? 0 : observer.contentEvents + estimateTokens(observer.contentBytes);
+    const seen = this.#estimated < 0 ? pieces : this.#estimated;
     usage.output += Math.max(seen - outputTokens(usage), 0);
     return usage;
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { geminiGenerateContent } from '../../../src/adapters/llm/formats/gemini/native.ts';
 import { JsonArrayObserver } from '../../../src/adapters/llm/observe-json-array.ts';
 import type { AiProvider } from '../../../src/resources/types.ts';
@@ -167,6 +167,7 @@ describe('usage', () => {
     );
     flight.stream(SSE[0] as string);
     exchange.downstream.onAbort?.();
+    await vi.waitFor(() => expect(exchange.endCause).toBe('client_gone'));
     expect(exchange.llm.usageEstimated).toBe(true);
     expect(exchange.llm.usage?.output).toBeGreaterThan(0);
   });

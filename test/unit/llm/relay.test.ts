@@ -298,6 +298,14 @@ describe('a client that leaves', () => {
     vi.useRealTimers();
   });
 
+  /** Counting is asynchronous. */
+  const counted = async () => {
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  };
+  /** A token a letter. */
+  const letters = async (texts: readonly string[]) => ({ tokens: texts.join('').length, exact: true });
+  const SEEN = WORDS.slice(0, 2).join('').length;
+
   async function abortedStream(llm: ReturnType<typeof bench>) {
     const exchange = await serve(llm, chat({ stream: true }));
     const flight = llm.flights[0]!;
@@ -335,28 +343,30 @@ describe('a client that leaves', () => {
   });
 
   it('past the cap has it cancelled and estimated', async () => {
-    const llm = bench({ maxDrains: 1 });
+    const llm = bench({ maxDrains: 1, countTokens: letters });
     const first = await abortedStream(llm);
     const second = await serve(llm, chat({ stream: true }));
     llm.flights[1]!.stream(...chatEvents(WORDS, USAGE).slice(0, 3));
     second.downstream.onAbort?.();
     expect(llm.flights[1]!.aborted).toBe(true);
+    await counted();
     expect(second.endCause).toBe('client_gone');
     expect(second.llm.usageEstimated).toBe(true);
-    expect(second.llm.usage).toMatchObject({ input: Math.ceil(second.llm.requestBytes / 4), output: 2 });
+    expect(second.llm.usage).toMatchObject({ input: Math.ceil(second.llm.requestBytes / 4), output: SEEN });
     expect(first.flight.aborted).toBe(false);
     expect(llm.drains.used).toBe(1);
   });
 
   it('past the time has it cancelled and estimated', async () => {
-    const llm = bench({ drainTimeoutMs: 5_000 });
+    const llm = bench({ drainTimeoutMs: 5_000, countTokens: letters });
     const { exchange, flight } = await abortedStream(llm);
     vi.advanceTimersByTime(4_999);
     expect(flight.aborted).toBe(false);
     vi.advanceTimersByTime(1);
     expect(flight.aborted).toBe(true);
+    await counted();
     expect(exchange.endCause).toBe('client_gone');
-    expect(exchange.llm).toMatchObject({ usageEstimated: true, usage: { output: 2 } });
+    expect(exchange.llm).toMatchObject({ usageEstimated: true, usage: { output: SEEN } });
     expect(llm.drains.used).toBe(0);
   });
 
@@ -364,6 +374,7 @@ describe('a client that leaves', () => {
     const llm = bench({ values: { onClientAbort: 'cancel' } });
     const { exchange, flight } = await abortedStream(llm);
     expect(flight.aborted).toBe(true);
+    await counted();
     expect(exchange.llm.usageEstimated).toBe(true);
     expect(llm.drains.used).toBe(0);
   });
@@ -380,11 +391,12 @@ describe('a client that leaves', () => {
   });
 
   it('and whose upstream fails is counted by what was seen', async () => {
-    const llm = bench();
+    const llm = bench({ countTokens: letters });
     const { exchange, flight } = await abortedStream(llm);
     flight.sink.onError(new GatewayError('upstream_closed'));
+    await counted();
     expect(exchange.endCause).toBe('client_gone');
-    expect(exchange.llm).toMatchObject({ usageEstimated: true, usage: { output: 2 } });
+    expect(exchange.llm).toMatchObject({ usageEstimated: true, usage: { output: SEEN } });
     expect(llm.drains.used).toBe(0);
   });
 
@@ -408,6 +420,7 @@ describe('a client that leaves', () => {
     const delta = 'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n';
     llm.flights[0]!.stream(`event: message_start\ndata: ${JSON.stringify({ message })}\n\n`, delta, delta, delta);
     exchange.downstream.onAbort?.();
+    await counted();
     expect(exchange.llm).toMatchObject({
       usageEstimated: true,
       usage: { input: 700, cachedInput: 50, output: 3 },

@@ -2,6 +2,7 @@ import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts';
 import type { LlmFacts, Usage } from '../../../facts/llm.ts';
+import { ContentSample } from '../content-sample.ts';
 import { type Frame, type StreamDecoder, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
 import { parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
@@ -26,6 +27,7 @@ abstract class ConvertedAnswer implements Observer {
   final = false;
   contentEvents = 0;
   contentBytes = 0;
+  readonly sample = new ContentSample();
 
   constructor(exchange: Exchange, facts: LlmFacts, conversion: Conversion) {
     this.exchange = exchange;
@@ -180,8 +182,14 @@ export class ConvertedStream extends ConvertedAnswer {
         break;
       case 'text':
       case 'thinking':
-      case 'arguments':
       case 'refusal':
+        this.sample.addText(part.text);
+        this.#noteContent();
+        break;
+      case 'arguments':
+        this.sample.addText(part.json);
+        this.#noteContent();
+        break;
       case 'audio':
         this.#noteContent();
         break;
