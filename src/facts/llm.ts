@@ -90,8 +90,8 @@ export type LlmOperation =
 
 /**
  * agentgateway's route types: what a request's path says it is. `models`, `passthrough` and `detect` are ways of handling, the
- * others wire formats. `textCompletions` (the legacy /v1/completions), `converse`, `invoke` and
- * `bedrockCountTokens` (Bedrock's) are our own.
+ * others wire formats. `textCompletions` (the legacy /v1/completions), `converse`, `invoke` and `bedrockCountTokens` (Bedrock's),
+ * `cohereEmbed` and `cohereRerank`, `embedContent` and `batchEmbedContents` (Gemini's) are our own.
  */
 export const ROUTE_TYPES = [
   'completions',

@@ -61,7 +61,7 @@ let base = '';
 beforeAll(async () => {
   own = await MockEmbeddings.start();
   maintained = new LLMock({ port: 0 });
-  maintained.onEmbedding('one', { embedding: VECTORS[0] });
+  maintained.onEmbedding('one', { embedding: vectorOf('one') });
   maintained.onRerank('longest', [
     { index: 0, relevance_score: 0.25 },
     { index: 1, relevance_score: 0.75 },

@@ -2,6 +2,8 @@ import type { RouteType } from '../../facts/llm.ts';
 
 /** What a request's path says it is. agentgateway's suffixes, and the same without `/v1` for clients whose base URL lacks it. */
 
+const COHERE_RERANK = '/v2/rerank';
+
 /** Usual paths, found without looking at suffixes. */
 const EXACT: ReadonlyMap<string, RouteType> = new Map([
   ['/v1/chat/completions', 'completions'],
@@ -10,7 +12,7 @@ const EXACT: ReadonlyMap<string, RouteType> = new Map([
   ['/v1/responses', 'responses'],
   ['/v1/embeddings', 'embeddings'],
   ['/v1/rerank', 'rerank'],
-  ['/v2/rerank', 'cohereRerank'],
+  [COHERE_RERANK, 'cohereRerank'],
   ['/v2/embed', 'cohereEmbed'],
   ['/rerank', 'rerank'],
   ['/v1/completions', 'textCompletions'],
@@ -40,7 +42,7 @@ const SUFFIXES: readonly (readonly [string, RouteType])[] = [
   ['/v1/images/variations', 'detect'],
   ['/embeddings', 'embeddings'],
   ['/v1/rerank', 'rerank'],
-  ['/v2/rerank', 'cohereRerank'],
+  [COHERE_RERANK, 'cohereRerank'],
   ['/v2/embed', 'cohereEmbed'],
   [':embedContent', 'embedContent'],
   [':batchEmbedContents', 'batchEmbedContents'],
@@ -74,8 +76,9 @@ export class ConfiguredRoutes {
   }
 
   routeOf(path: string): RouteType {
-    for (const [suffix, route] of this.#suffixes) if (path.endsWith(suffix)) return route;
-    return this.#other;
+    const route = this.#suffixes.find(([suffix]) => path.endsWith(suffix))?.[1] ?? this.#other;
+    // agentgateway has one name for Jina's and Cohere's.
+    return route === 'rerank' && path.endsWith(COHERE_RERANK) ? 'cohereRerank' : route;
   }
 }
 

@@ -28,8 +28,12 @@ export function isWireFormat(route: RouteType | FormatName): route is WireFormat
 /** Formats that are converted without a conversation. */
 const UNARY = [EMBEDDINGS.codecs, RERANKING.codecs] as const;
 
+const UNARY_FORMATS: ReadonlySet<RouteType | FormatName> = new Set(
+  UNARY.flatMap((codecs) => codecs.map(({ format }) => format)),
+);
+
 export function isUnary(route: RouteType | FormatName): boolean {
-  return UNARY.some((codecs) => codecs.some(({ format }) => format === route));
+  return UNARY_FORMATS.has(route);
 }
 
 function spokenUnary(route: RouteType, formats: { has(format: FormatName): boolean }): FormatName | null {

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { ProviderFault } from '../../../facts/answer.ts';
 import type { JsonObject } from '../../../facts/conversation.ts';
-import type { Usage } from '../../../facts/llm.ts';
+import { inputTokens, type Usage } from '../../../facts/llm.ts';
 import type { EncodedFault, PathFacts } from '../formats/codec.ts';
 import { Losses } from '../formats/features.ts';
 import { parseObject } from '../formats/fields.ts';
@@ -106,8 +106,8 @@ class HubConversion<Request, Answer extends UnaryAnswer, F extends string> imple
   finish(): { readonly body: string; readonly model: string; readonly usage: Usage | null } {
     const answer = this.#hub.join(this.#answers, this.#parts, this.#request);
     const { clientModel, requestBytes } = this.#settings;
-    const inputTokens = answer.usage?.input ?? estimateTokens(requestBytes);
-    const context = { model: clientModel, request: this.#request, inputTokens };
+    const tokens = answer.usage === null ? estimateTokens(requestBytes) : inputTokens(answer.usage);
+    const context = { model: clientModel, request: this.#request, inputTokens: tokens };
     const body = JSON.stringify(this.#client.encodeAnswer(answer, context));
     return { body, model: answer.model, usage: answer.usage };
   }

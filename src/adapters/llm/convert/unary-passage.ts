@@ -93,6 +93,7 @@ export class UnaryPassage implements Passage, Observer {
     else if (this.#error !== null) this.#reply.error(this.#exchange, this.#error);
     else {
       const headers = [...this.#headers, 'content-type', 'application/json'];
+      if (this.#usage === null) headers.push('x-sluice-estimated', 'true');
       this.#reply.local(this.#exchange, this.#status, headers, this.#body);
     }
   }

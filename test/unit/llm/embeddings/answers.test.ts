@@ -118,6 +118,7 @@ describe.each(Object.entries(WIRES))('the answer of %s', (_, { provider, model, 
       usageEstimated: tokens === null,
     });
     expect(asked.exchange.downstream.header('etag')).toBeUndefined();
+    expect(asked.exchange.downstream.header('x-sluice-estimated')).toBe(tokens === null ? 'true' : undefined);
   });
 
   it("to Cohere's clients", async () => {

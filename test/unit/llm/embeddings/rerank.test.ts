@@ -117,6 +117,12 @@ describe('a request to rerank', () => {
     expect(flights[0]?.sent).toBe(JSON.stringify(BODY));
   });
 
+  it("knows Cohere's path where a policy says rerank of it, as agentgateway has it", async () => {
+    const values = { ai: { routes: { '/v2/rerank': 'rerank', '*': 'passthrough' } } };
+    const { flights } = await ask(cohere, `/team${COHERE}`, BODY, values);
+    expect(flights[0]?.sent).toBe(JSON.stringify(BODY));
+  });
+
   it("takes what agentgateway calls rerank for Cohere's where the path is Cohere's", async () => {
     const settings = { formats: [{ type: 'rerank', path: '/x/v2/rerank' }] };
     const { flights } = await ask({ ...cohereOnly, settings }, JINA, { ...BODY, return_documents: true });

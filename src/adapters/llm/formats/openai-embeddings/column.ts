@@ -17,7 +17,7 @@ export const column: EmbeddingColumn = {
     user: 'exact',
   },
   fields: {
-    tokens: 'input',
+    tokens: 'input (as tokens)',
     imageBase64: 'input',
     imageUrl: 'input',
     mixedInput: 'input',
