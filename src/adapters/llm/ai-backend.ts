@@ -13,6 +13,7 @@ import { ModelDirectory } from './models/directory.ts';
 import { serveBackendModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { modelInPath, routeByPath } from './paths.ts';
+import { forwardCall, isRealtimeCall, readCall } from './realtime/calls.ts';
 import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
@@ -65,6 +66,7 @@ export class AiBackendServer implements CompiledBackend {
     // Listing what was stored (GET /v1/chat/completions) asks no model.
     if (isEditable(route) && exchange.method !== 'POST' && !exchange.downstream.hasBody) route = 'passthrough';
     const incoming = receive(exchange, context, route);
+    if (configured === undefined && isRealtimeCall(exchange)) return this.#serveCall(incoming, plan);
     if (route === 'realtime' && opensSession(exchange)) {
       incoming.facts.clientModel = modelInQuery(exchange.query);
       const choice = this.#choose(incoming, plan, incoming.facts.clientModel, null);
@@ -107,6 +109,12 @@ export class AiBackendServer implements CompiledBackend {
     const bytes = await holdRequest(incoming, this.#services);
     if (incoming.exchange.endCause !== null) return;
     await countResponseInput(incoming, bytes, this.#choose(incoming, plan, '', null), this.#services);
+  }
+
+  async #serveCall(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const request = await readCall(incoming, this.#services);
+    if (incoming.exchange.endCause !== null) return;
+    forwardCall(incoming, request, this.#choose(incoming, plan, request.model, null), this.#services);
   }
 
   async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {

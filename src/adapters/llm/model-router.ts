@@ -17,6 +17,7 @@ import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { modelInPath, routeByPath } from './paths.ts';
+import { forwardCall, isRealtimeCall, readCall } from './realtime/calls.ts';
 import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
 import { RequestBody } from './request-body.ts';
@@ -79,8 +80,21 @@ export class ModelRouter implements CompiledBackend {
     const endpoint = endpointFor(exchange, configured);
     if (endpoint !== null) return this.#serveEndpoint(incoming, endpoint, plan);
     if (route === 'models') return serveRouterModels(incoming, this.#router, this.#models, this.#directory);
+    if (configured === undefined && isRealtimeCall(exchange)) return this.#serveCall(incoming, plan);
     if (route === 'realtime' && opensSession(exchange)) return this.#serveRealtime(incoming, plan);
     return this.#serve(incoming, plan, configured !== undefined);
+  }
+
+  /** Throws `missing_model` for what names none: which provider a call is with is not remembered. */
+  async #serveCall(incoming: Incoming, plan: ContextPlan): Promise<void> {
+    const { exchange, context } = incoming;
+    const request = await readCall(incoming, this.#services);
+    if (exchange.endCause !== null) return;
+    const { model } = request;
+    if (model === '')
+      throw new GatewayError('missing_model', 'The request names no model, so that no provider can be chosen.');
+    const { groups } = this.#groupsFor(incoming, model);
+    forwardCall(incoming, request, choose(groups, exchange, context, plan, { model, body: null }), this.#services);
   }
 
   #serveRealtime(incoming: Incoming, plan: ContextPlan): void {

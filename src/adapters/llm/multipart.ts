@@ -74,8 +74,13 @@ export class MultipartForm {
 
   /** A text field's value; null where there is none, several, or one that is too long to be a name. */
   value(name: string): string | null {
+    return this.text(name, MAX_VALUE_BYTES);
+  }
+
+  /** The same of a field of up to `maxBytes`. */
+  text(name: string, maxBytes: number): string | null {
     const [part, second] = this.#parts.filter((one) => one.name === name);
-    return part === undefined || second !== undefined ? null : this.#text(part);
+    return part === undefined || second !== undefined ? null : this.#text(part, maxBytes);
   }
 
   /** All text fields that occur once and aren't long. */
@@ -121,8 +126,8 @@ export class MultipartForm {
     return this.bytes[0] === DASH && encoded[0] === CR ? encoded.subarray(2) : encoded;
   }
 
-  #text({ isFile, start, end }: Part): string | null {
-    return isFile || end - start > MAX_VALUE_BYTES ? null : this.bytes.toString('utf8', start, end);
+  #text({ isFile, start, end }: Part, maxBytes = MAX_VALUE_BYTES): string | null {
+    return isFile || end - start > maxBytes ? null : this.bytes.toString('utf8', start, end);
   }
 }
 

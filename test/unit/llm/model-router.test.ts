@@ -103,7 +103,13 @@ describe('model routing', () => {
       400,
       'unsupported_conversion',
     ],
-    ['a realtime session', { url: '/v1/realtime', method: 'GET' }, 503, 'not_active'],
+    ['a realtime session without its model', { url: '/v1/realtime', method: 'GET' }, 400, 'missing_model'],
+    [
+      'a realtime session without WebSocket',
+      { url: '/v1/realtime?model=open', method: 'GET' },
+      426,
+      'upgrade_required',
+    ],
   ])('refuses %s', async (_, request, status, code) => {
     const llm = llmBench({
       models: [

@@ -2,15 +2,15 @@ import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { CallUpgrade, Flight, ResponseSink, UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../../adapter.ts';
-import type { CompiledAiPolicy } from '../ai-policy.ts';
 import { type Choice, planAttempts } from '../choice.ts';
 import type { Incoming } from '../serve.ts';
-import type { Destination, ProviderTarget } from '../target.ts';
+import type { Destination } from '../target.ts';
 import type { Candidate } from '../target-groups.ts';
 import { Handshake } from './handshake.ts';
 import { ModelGuard } from './model-guard.ts';
 import { withModelQuery } from './model-query.ts';
 import { RealtimeSession } from './session.ts';
+import { modelFor } from './session-model.ts';
 
 /**
  * Opens a realtime session (OpenAI's Realtime API over WebSocket, and what follows it): the provider is asked first, and only what it
@@ -45,14 +45,6 @@ export function serveRealtime(incoming: Incoming, choice: Choice, services: Adap
   if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
   if (target.onResponse !== null) exchange.onResponse(target.onResponse);
   new Opening(incoming, services, handshake, upgrade).send(call);
-}
-
-/** The model as a provider is asked for it: pinned, else as policies make of the one named. */
-function modelFor(named: string, target: ProviderTarget, { overrides, defaults, aliases }: CompiledAiPolicy): string {
-  let model = target.provider.model || named;
-  for (const { name, text } of overrides) if (name === 'model') model = text;
-  if (model === '') for (const { name, text } of defaults) if (name === 'model') model = text;
-  return aliases === null || model === '' ? model : aliases.resolve(model);
 }
 
 /** A session that is asked for: ends in a session, or in the provider's refusal. */

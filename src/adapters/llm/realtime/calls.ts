@@ -1,0 +1,130 @@
+import { GatewayError } from '../../../errors/table.ts';
+import type { Exchange } from '../../../exchange.ts';
+import type { UpstreamCall } from '../../../upstream/call.ts';
+import type { AdapterServices } from '../../adapter.ts';
+import { type Choice, planAttempts } from '../choice.ts';
+import { isAllowed } from '../model-pattern.ts';
+import { MultipartForm } from '../multipart.ts';
+import { holdRequest, type Incoming, send } from '../serve.ts';
+import type { Destination } from '../target.ts';
+import type { Candidate } from '../target-groups.ts';
+import { modelInQuery, withModelQuery } from './model-query.ts';
+import { type NamedModels, namedModels, withModels } from './named-models.ts';
+import { modelFor } from './session-model.ts';
+
+/**
+ * What surrounds sessions, over plain HTTP: client secrets (and the beta's `sessions`), and calls, whose media goes from the client to the provider
+ * directly (WebRTC, SIP). https://platform.openai.com/docs/api-reference/realtime-sessions, …/realtime-calls
+ */
+const PATH =
+  /^(?:.*\/(?:v1|openai))?\/realtime(?:\/(?:client_secrets|sessions|transcription_sessions|calls(?:\/[^/]+\/(?:accept|hangup|refer|reject))?))?$/;
+const SECRETS = /\/realtime\/(?:client_secrets|sessions|transcription_sessions)$/;
+/** A call that has begun: which model it asks was decided then. */
+const CALL_CONTROL = /\/realtime\/calls\/[^/]+\/(?:hangup|refer|reject)$/;
+/** Longest session description in a form, bytes. */
+const MAX_SESSION_BYTES = 256 * 1024;
+
+/** True for a request that belongs to realtime sessions and opens none itself. */
+export function isRealtimeCall({ method, path }: Exchange): boolean {
+  return method === 'POST' && PATH.test(path);
+}
+
+/** A held request: the model it asks for, and itself for another. */
+export interface CallRequest {
+  /** '' where it names none. */
+  readonly model: string;
+  encode(model: string): Buffer;
+}
+
+/**
+ * Reads such a request.
+ *
+ * Throws `forbidden` for a client secret asked for by a key that is limited to some models (who holds the secret speaks to the provider without the
+ * gateway), `model_not_allowed`, and `invalid_request_body` for what can't be read for sure.
+ */
+export async function readCall(incoming: Incoming, services: AdapterServices): Promise<CallRequest> {
+  const { exchange, facts } = incoming;
+  facts.operation = 'realtime';
+  const allowed = exchange.apiKey?.allowedModels ?? null;
+  if (allowed !== null && SECRETS.test(exchange.path))
+    throw new GatewayError(
+      'forbidden',
+      'This key is limited to some models, and a client secret would open sessions past the gateway.',
+    );
+  const bytes = await holdRequest(incoming, services);
+  const request = parse(bytes, exchange);
+  if (
+    allowed !== null &&
+    (request.model === '' ? !CALL_CONTROL.test(exchange.path) : !isAllowed(allowed, request.model))
+  )
+    throw new GatewayError(request.model === '' ? 'missing_model' : 'model_not_allowed');
+  facts.clientModel = request.model;
+  return request;
+}
+
+function parse(bytes: Buffer, exchange: Exchange): CallRequest {
+  const type = exchange.headers.get('content-type') ?? '';
+  if (/^multipart\/form-data\b/i.test(type)) return parseForm(bytes, type, exchange);
+  if (bytes.length === 0 || !/^application\/json\b/i.test(type))
+    return { model: modelInQuery(exchange.query), encode: () => bytes };
+  const { model, encode } = parseJson(bytes, exchange);
+  return { model: model || modelInQuery(exchange.query), encode };
+}
+
+function parseForm(bytes: Buffer, type: string, exchange: Exchange): CallRequest {
+  const form = MultipartForm.read(bytes, type);
+  if (form === null) throw new GatewayError('invalid_request_body', 'The request body is not a well-formed form.');
+  if (!form.has('session')) return { model: modelInQuery(exchange.query), encode: () => bytes };
+  const text = form.text('session', MAX_SESSION_BYTES);
+  if (text === null)
+    throw new GatewayError('invalid_request_body', 'The field "session" is too long, or occurs more than once.');
+  const session = parseJson(Buffer.from(text), exchange);
+  return {
+    model: session.model,
+    encode: (model) => {
+      const value = session.encode(model).toString();
+      return value === text ? bytes : form.encode([{ name: 'session', value }]);
+    },
+  };
+}
+
+function parseJson(bytes: Buffer, exchange: Exchange): CallRequest {
+  const named = namedModels(bytes);
+  if ('code' in named) throw new GatewayError('invalid_request_body', named.message);
+  const allowed = exchange.apiKey?.allowedModels ?? null;
+  if (named.transcribers.some(({ model }) => !isAllowed(allowed, model))) throw new GatewayError('model_not_allowed');
+  const asked = mainOf(named);
+  const model = asked[0]?.model ?? '';
+  if (asked.some((one) => one.model !== model))
+    throw new GatewayError('invalid_request_body', 'The request names several models.');
+  return { model, encode: (other) => (other === model || other === '' ? bytes : withModels(bytes, asked, other)) };
+}
+
+/** A session that only transcribes has no model but the one it does that with. */
+function mainOf({ session, transcribers }: NamedModels): NamedModels['session'] {
+  return session.length > 0 ? session : transcribers;
+}
+
+/** Sends it on, for the model that the chosen provider is asked for; its answer passes as it is. */
+export function forwardCall(incoming: Incoming, request: CallRequest, choice: Choice, services: AdapterServices): void {
+  const { exchange, context, facts } = incoming;
+  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+    const { target } = candidate;
+    const model = modelFor(candidate.model || request.model, target, choice.policyOf(target));
+    // Who has no sessions has nothing of what surrounds them.
+    target.formatFor('realtime', model);
+    facts.provider = target.provider.telemetryName;
+    facts.requestModel = model;
+    const to: Destination = { route: 'detect', converted: false, throughHub: false, model, streaming: false };
+    const directed = call ?? target.call(exchange, context, to, true);
+    if (call !== null) target.address(call, context, to, true);
+    const named = modelInQuery(exchange.query) !== '';
+    if (named) directed.path = withModelQuery(directed.path, model);
+    directed.body = request.encode(model);
+    return directed;
+  };
+  const call = direct(choice.candidate, null);
+  planAttempts(call, context, choice, direct);
+  const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
+  send(incoming, call, choice.candidate.target, services, answer);
+}
