@@ -14,6 +14,7 @@ import type { PriceCatalog } from '../telemetry/prices/catalog.ts';
 import type { BackendHooks, Dispatch } from '../upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
 import type { Credentials } from '../upstream/credentials/credentials.ts';
+import type { GuardedFetcher } from '../upstream/guarded-fetch.ts';
 
 /**
  * What an adapter gets to serve one request with: the route's compiled parts and the pipeline's way back to the client.
@@ -77,6 +78,8 @@ export interface AdapterServices {
   /** How long a response that is kept here is, and the largest. */
   readonly storedResponses: Settings['storedResponses'];
   readonly prices: PriceCatalog;
+  /** For what a client's URL names: guarded where it goes. */
+  readonly fetcher: GuardedFetcher;
   /** Tokens of `texts` for a model, counted off the event loop. Never rejects. */
   countTokens(texts: readonly string[], model: string): Promise<TokenCount>;
   /** One per key and worker; the same key gives the same cluster. */

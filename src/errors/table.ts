@@ -43,6 +43,11 @@ export const ERRORS = {
     message: 'The previous response was not found.',
     hint: 'It was never stored, has expired or was deleted, or is of a provider that this model is not at: send the conversation as input.',
   },
+  media_fetch_failed: {
+    status: 400,
+    message: 'An image or file that the request names by a URL could not be fetched.',
+    hint: 'Send its bytes as base64, or a URL that the gateway may fetch.',
+  },
   unauthenticated: {
     status: 401,
     message: 'No valid credential was presented.',

@@ -135,6 +135,17 @@ export interface PromptCaching {
   readonly cacheMessageOffset: number;
 }
 
+/** What the gateway may fetch where a provider can't take a medium by its URL. */
+export interface MediaFetch {
+  /** Every host, or these. */
+  readonly allow: boolean | readonly string[];
+  /** Networks beside the public ones whose addresses may be connected to. */
+  readonly networks: readonly string[];
+  /** Bytes, or text such as `10Mi`. */
+  readonly maxBytes: number | string;
+  readonly timeout: string;
+}
+
 /** The parts of the `ai` policy's value that the LLM adapter executes as data. */
 export interface AiPolicy {
   /** Members set in a request body that lacks them. */
@@ -154,6 +165,7 @@ export interface AiPolicy {
     | undefined;
   /** Where the gateway marks prompts for the provider's cache. */
   promptCaching?: PromptCaching | null | undefined;
+  mediaFetch?: MediaFetch | null | undefined;
   /** Model name or pattern (at most one `*`) → the model asked for instead. */
   modelAliases?: Readonly<Record<string, string>> | undefined;
   /** What a conversion can't say is refused, never dropped. */

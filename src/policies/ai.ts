@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { ROUTE_TYPES } from '../facts/llm.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
-import { celExpression, jsonMap, own } from '../resources/schema/common.ts';
+import { celExpression, duration, jsonMap, own, size } from '../resources/schema/common.ts';
+import { isNetwork } from '../upstream/address-guard.ts';
 import { definePolicy } from './definition.ts';
 import { promptGuardSchema } from './prompt-guard.ts';
 
@@ -10,6 +11,9 @@ const message = z.strictObject({
   role: z.string().describe('Role the message is sent in, e.g. `system`.'),
   content: z.string().describe('Text of the message.'),
 });
+
+/** A host name with an optional port; `*.` for all names below it. */
+const HOST = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
 
 const schema = z.strictObject({
   promptGuard: promptGuardSchema.nullish().describe('Guards on prompts and answers.'),
@@ -44,6 +48,31 @@ const schema = z.strictObject({
     })
     .nullish()
     .describe('Cache marks for providers that take them.'),
+  mediaFetch: own(
+    z
+      .strictObject({
+        allow: z
+          .union([
+            z.boolean(),
+            z.array(z.string().regex(HOST, 'not a host such as example.com, *.example.com or example.com:8443')),
+          ])
+          .describe('Hosts that may be fetched from, or `true` for all; on ports 80 and 443 where none is given.'),
+        networks: z
+          .array(z.string())
+          .default([])
+          .describe(
+            'Networks (`10.1.0.0/16`) whose addresses may be connected to as well. Without it public addresses alone: never those of this machine, of private networks or of cloud metadata services.',
+          ),
+        maxBytes: size()
+          .default(10 * 1024 * 1024)
+          .describe('Bytes of all that one request names. Default: 10Mi.'),
+        timeout: duration().default('10s').describe('Time for all of it. Default: 10s.'),
+      })
+      .nullish()
+      .describe(
+        'Fetches images and files that a request names by URL where the provider takes only their bytes. Without it such requests are refused.',
+      ),
+  ),
   routes: z
     .record(z.string(), z.enum(ROUTE_TYPES))
     .optional()
@@ -86,9 +115,15 @@ export const aiPolicy = definePolicy<AiPolicyValue>({
     INACTIVE.filter(({ name }) => value[name] !== undefined && value[name] !== null).map(
       ({ name, protects }): InactivePart => ({ path: [name], protects }),
     ),
-  faults: (value) =>
-    Object.keys(value.modelAliases ?? {})
+  faults: (value) => [
+    ...Object.keys(value.modelAliases ?? {})
       .filter((pattern) => pattern.indexOf('*') !== pattern.lastIndexOf('*'))
       .map((pattern) => ({ path: ['modelAliases', pattern], message: 'a pattern may have at most one `*`' })),
+    ...(value.mediaFetch?.networks ?? []).flatMap((network, index) =>
+      isNetwork(network)
+        ? []
+        : [{ path: ['mediaFetch', 'networks', index], message: `"${network}" is not a network such as 10.1.0.0/16` }],
+    ),
+  ],
   compile: () => ({}),
 });

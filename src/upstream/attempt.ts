@@ -79,7 +79,11 @@ export class Attempt implements Flight, UpgradeHandler {
         if (pending === undefined) this.#sign();
         else
           pending.then(
-            () => this.#sign(),
+            () => {
+              // Whom the attempt goes to may have been found only now.
+              if (!this.#done && this.#observer === null) this.#observe(call);
+              this.#sign();
+            },
             (error: unknown) => this.#fail(error),
           );
       } catch (error) {

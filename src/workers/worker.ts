@@ -26,6 +26,8 @@ import { Recorder } from '../telemetry/record.ts';
 import { Clusters } from '../upstream/clusters.ts';
 import { Credentials } from '../upstream/credentials/credentials.ts';
 import { createDispatch } from '../upstream/dispatch.ts';
+import { GuardedFetcher } from '../upstream/guarded-fetch.ts';
+import { Names, SystemLookup } from '../upstream/resolve.ts';
 import { Binds } from './binds.ts';
 import { chooseDriver } from './drivers/select.ts';
 import { Pipeline, PipelineReplier } from './pipeline.ts';
@@ -83,6 +85,7 @@ const adapterServices: AdapterServices = {
   bodies,
   drains: MemoryBudget.open(boot.memory, BUDGET.drains, index),
   drainTimeoutMs: settings.drainTimeoutMs,
+  fetcher: new GuardedFetcher(new Names(new SystemLookup(), settings.dnsLookupFamily, () => {})),
   store,
   storedResponses: settings.storedResponses,
   prices,

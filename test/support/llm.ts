@@ -18,6 +18,8 @@ import { Recorder } from '../../src/telemetry/record.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../src/upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../../src/upstream/cluster.ts';
 import { Credentials } from '../../src/upstream/credentials/credentials.ts';
+import { GuardedFetcher } from '../../src/upstream/guarded-fetch.ts';
+import { Names, SystemLookup } from '../../src/upstream/resolve.ts';
 import { PipelineReplier } from '../../src/workers/pipeline.ts';
 import { type FakeDownstream, type FakeRequest, fakeExchange } from './exchange.ts';
 
@@ -99,6 +101,8 @@ export interface BenchOptions {
   /** Default: one in this thread. */
   store?: Store;
   storedResponses?: { ttlMs?: number; maxBytes?: number };
+  /** Default: one with the system's names. */
+  fetcher?: GuardedFetcher;
   /** Default: those of the surroundings. */
   credentials?: Credentials;
   /** A real upstream in place of the one that the test plays. */
@@ -130,6 +134,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     bodies,
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
+    fetcher: options.fetcher ?? new GuardedFetcher(new Names(new SystemLookup(), 'All', () => {})),
     store:
       options.store ??
       new LocalStore({ engine: new MemoryEngine({ maxBytes: 1 << 24 }), limits: DEFAULT_LIMITS, log: SILENT }),

@@ -1,5 +1,6 @@
 import type { Expressions } from '../../cel/index.ts';
 import type { AiPolicy, PromptCaching } from '../../facts/llm.ts';
+import { compileMediaFetch, type MediaFetchOptions } from './media-fetch/options.ts';
 import { matchesPattern, specificity } from './model-pattern.ts';
 import { type ComputedMember, compileMembers } from './mutate/expressions.ts';
 import { FinalTransformations } from './mutate/final.ts';
@@ -17,6 +18,8 @@ export interface CompiledAiPolicy {
   /** Messages of the operator's. */
   readonly prompts: PromptAdditions | null;
   readonly promptCaching: PromptCaching | null;
+  /** null: nothing is fetched. */
+  readonly mediaFetch: MediaFetchOptions | null;
   readonly aliases: ModelAliases | null;
   /** Null: the default paths. */
   readonly routes: ConfiguredRoutes | null;
@@ -38,6 +41,7 @@ export const NO_AI_POLICY: CompiledAiPolicy = {
   finalTransformations: null,
   prompts: null,
   promptCaching: null,
+  mediaFetch: null,
   aliases: null,
   routes: null,
   strict: false,
@@ -59,6 +63,7 @@ export function compileAiPolicy(values: readonly unknown[], cel: Expressions): C
     finalTransformations: final.length === 0 ? null : new FinalTransformations(final),
     prompts: promptsOf(given.findLast((value) => value.prompts)?.prompts),
     promptCaching: given.findLast((value) => value.promptCaching)?.promptCaching ?? null,
+    mediaFetch: compileMediaFetch(given.findLast((value) => value.mediaFetch)?.mediaFetch),
     aliases: Object.keys(aliases).length === 0 ? null : new ModelAliases(aliases),
     routes: routes === undefined ? null : new ConfiguredRoutes(routes),
     strict: given.findLast((value) => typeof value.strict === 'boolean')?.strict === true,

@@ -65,8 +65,8 @@ export function choose(
   };
 }
 
-/** Directs a call to a candidate, encoded anew for it. */
-type Direct = (candidate: Option, call: UpstreamCall) => void;
+/** Directs a call to a candidate, encoded anew for it; a promise where something must be fetched for it. */
+type Direct = (candidate: Option, call: UpstreamCall) => unknown;
 
 /**
  * Prepares a call's attempts: each further one goes to somebody else, as long as there is somebody, and everybody's answers are noted.
@@ -80,8 +80,8 @@ export function planAttempts(call: UpstreamCall, context: RouteContext, choice: 
   if (first.account === null) return;
   const tried: Option[] = [];
   let current = first;
-  call.prepare = (attempt) => {
-    if (tried.length > 0 && others !== null && direct !== null) current = redirect(attempt, others, tried, direct);
+  const ready = (attempt: UpstreamCall, option: Option) => {
+    current = option;
     tried.push(current);
     const { target, model, account } = current;
     if (account !== null) {
@@ -90,6 +90,11 @@ export function planAttempts(call: UpstreamCall, context: RouteContext, choice: 
         attempt.observer = account.observe(model === '' ? choice.model : model);
     }
     return target.runPrepare(attempt, context);
+  };
+  call.prepare = (attempt) => {
+    if (tried.length === 0 || others === null || direct === null) return ready(attempt, current);
+    const next = redirect(attempt, others, tried, direct);
+    return next instanceof Promise ? next.then((option) => ready(attempt, option)) : ready(attempt, next);
   };
   if (others === null || direct === null || context.values.retry !== undefined) return;
   const rules: RetryRules = {
@@ -106,15 +111,25 @@ export function planAttempts(call: UpstreamCall, context: RouteContext, choice: 
 }
 
 /** Who can't take the request is passed over, as long as somebody else is left. */
-function redirect(call: UpstreamCall, others: Others, tried: Option[], direct: Direct): Option {
+function redirect(call: UpstreamCall, others: Others, tried: Option[], direct: Direct): Option | Promise<Option> {
   for (;;) {
     const next = others.next(tried);
-    try {
-      direct(next, call);
-      return next;
-    } catch (error) {
+    const passOver = (error: unknown) => {
       if (tried.includes(next)) throw error;
       tried.push(next);
+    };
+    try {
+      const pending = direct(next, call);
+      if (!(pending instanceof Promise)) return next;
+      return pending.then(
+        () => next,
+        (error: unknown) => {
+          passOver(error);
+          return redirect(call, others, tried, direct);
+        },
+      );
+    } catch (error) {
+      passOver(error);
     }
   }
 }

@@ -23,6 +23,7 @@ import { FORMATS } from './formats/index.ts';
 import { isFormatName } from './formats/route-types.ts';
 import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
+import { refusedUrls } from './media-fetch/refused-urls.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { markPrompt } from './mutate/cache-marks.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
@@ -157,7 +158,7 @@ export function forwardJson(
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
   let convertible: ConvertibleRequest | null = null;
-  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall | Promise<UpstreamCall> => {
     const { target } = candidate;
     const { policy, changes, model } = changed(candidate);
     if (model === '') throw new GatewayError('missing_model');
@@ -174,7 +175,9 @@ export function forwardJson(
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
     // What was said before is written anew: a provider has never seen its items.
     const goesOn = incoming.turn !== null && incoming.turn.previousIds.length > 0;
-    const throughHub = converted || goesOn || (isWireFormat(route) && bearsMark(bytes));
+    const { mediaFetch } = policy;
+    const mayNeedMedia = mediaFetch !== null && !converted && namesUrls(bytes, route, target, model);
+    const throughHub = converted || goesOn || (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);
@@ -182,34 +185,49 @@ export function forwardJson(
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
     answer.further = null;
+    const finish = (one: Buffer) => finishBody(one, to, policy, exchange, named);
+    const finished = () => {
+      if (Buffer.isBuffer(directed.body)) directed.body = finish(directed.body);
+      return directed;
+    };
     if (converted && isUnary(route)) {
-      const finished = (one: Buffer) => finish(one, to, policy, exchange, named);
-      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict, finished);
+      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict, finish);
       answer.conversion = plan.conversion;
       answer.further = plan.further;
       // No more calls are made for a client that has left.
       if (plan.further !== null) answer.onClientAbort = 'cancel';
     } else if (throughHub) {
       convertible ??= new ConvertibleRequest(incoming, wantsUsage, services);
-      answer.conversion = convertible.convert(bytes, target, to, policy.strict);
-      putConverted(directed, answer.conversion, to);
+      const request = convertible;
+      const convert = () => {
+        answer.conversion = request.convert(bytes, target, to, policy.strict);
+        putConverted(directed, answer.conversion, to);
+        return finished();
+      };
+      const fetching = mediaFetch === null ? null : request.fetchMedia(bytes, target, to, mediaFetch);
+      return fetching === null ? convert() : fetching.then(convert);
     } else {
       answer.conversion = null;
       directed.body = target.shapeNative(bytes, to);
     }
-    if (Buffer.isBuffer(directed.body)) directed.body = finish(directed.body, to, policy, exchange, named);
-    return directed;
+    return finished();
+  };
+  const launch = (call: UpstreamCall): void | Promise<void> => {
+    planAttempts(call, context, choice, direct);
+    const further = isUnary(route)
+      ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
+      : undefined;
+    const sendNow = () => send(incoming, call, choice.candidate.target, services, answer, further);
+    const counted = countPrompt(incoming, body, choice, services);
+    if (counted === null) return sendNow();
+    return counted.then(() => {
+      if (exchange.endCause === null) sendNow();
+    });
   };
   const call = direct(choice.candidate, null);
-  planAttempts(call, context, choice, direct);
-  const further = isUnary(route)
-    ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
-    : undefined;
-  const sendNow = () => send(incoming, call, choice.candidate.target, services, answer, further);
-  const counted = countPrompt(incoming, body, choice, services);
-  if (counted === null) return sendNow();
-  return counted.then(() => {
-    if (exchange.endCause === null) sendNow();
+  if (!(call instanceof Promise)) return launch(call);
+  return call.then((directed) => {
+    if (exchange.endCause === null) return launch(directed);
   });
 }
 
@@ -237,10 +255,24 @@ function countOnBedrock(
 }
 
 /** What policies change of a body as the provider gets it. */
-function finish(bytes: Buffer, to: Destination, policy: CompiledAiPolicy, exchange: Exchange, named: string): Buffer {
+function finishBody(
+  bytes: Buffer,
+  to: Destination,
+  policy: CompiledAiPolicy,
+  exchange: Exchange,
+  named: string,
+): Buffer {
   const { promptCaching, finalTransformations } = policy;
   const marked = promptCaching === null ? bytes : markPrompt(bytes, to.route, to.model, promptCaching);
   return finalTransformations === null ? marked : finalTransformations.apply(marked, exchange, named);
+}
+
+const URL_MEMBER = Buffer.from('"url"');
+
+/** Whether a body in the target's own format may name media by URLs that the target can't take. */
+function namesUrls(bytes: Buffer, route: RouteType, { provider }: ProviderTarget, model: string): boolean {
+  if (!isWireFormat(route) || refusedUrls(route, provider.telemetryName, model) === null) return false;
+  return route === 'messages' && bytes.includes(URL_MEMBER);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */

@@ -33,6 +33,7 @@ const AI_FIELDS = {
   transformation: 'transformations',
   finalTransformation: 'finalTransformations',
   promptCaching: 'promptCaching',
+  mediaFetch: 'mediaFetch',
   guardrails: 'promptGuard',
 } as const;
 

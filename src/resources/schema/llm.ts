@@ -78,6 +78,7 @@ function modelShape(catalogue: Catalogue) {
     ...field('health', backendPolicy(catalogue, 'health'), 'When the provider counts as unhealthy.'),
     ...field('backendTunnel', backendPolicy(catalogue, 'backendTunnel'), 'Proxy on the way to the provider.'),
     ...field('promptCaching', policyField(catalogue, 'ai', 'promptCaching'), 'Cache marks put into prompts.'),
+    ...field('mediaFetch', policyField(catalogue, 'ai', 'mediaFetch'), 'Images and files fetched for the provider.'),
   };
 }
 

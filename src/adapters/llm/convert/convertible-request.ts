@@ -7,6 +7,9 @@ import type { ClientCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/codecs.ts';
 import { parseObject } from '../formats/fields.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
+import type { MediaFetchOptions } from '../media-fetch/options.ts';
+import { type RefusesUrl, refusedUrls } from '../media-fetch/refused-urls.ts';
+import { RequestMedia } from '../media-fetch/request-media.ts';
 import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
 import { storedTurn } from '../stored-responses/turn.ts';
@@ -32,11 +35,24 @@ export class ConvertibleRequest {
   readonly #includeUsage: boolean;
   readonly #services: AdapterServices;
   #read: ReadRequest | null = null;
+  #media: RequestMedia | null = null;
 
   constructor(incoming: Incoming, includeUsage: boolean, services: AdapterServices) {
     this.#incoming = incoming;
     this.#includeUsage = includeUsage;
     this.#services = services;
+  }
+
+  /**
+   * Fetches the media of a body that its target can't take by URL; null where there is nothing to fetch. To be awaited before `convert`.
+   *
+   * Throws `invalid_request_body`; rejects as `RequestMedia.fetch` does.
+   */
+  fetchMedia(bytes: Buffer, target: ProviderTarget, to: Destination, options: MediaFetchOptions): Promise<void> | null {
+    const refuses = refusesOf(target, to);
+    if (refuses === null) return null;
+    this.#media ??= new RequestMedia(this.#incoming.exchange, this.#services);
+    return this.#media.fetch(this.#readFrom(bytes).conversation, refuses, options);
   }
 
   /**
@@ -48,12 +64,13 @@ export class ConvertibleRequest {
     const { exchange, context, facts, route } = this.#incoming;
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
-    if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes);
-    const client = this.#read;
+    const client = this.#readFrom(bytes);
     const stored = storedTurn(this.#incoming, client.conversation, to.converted, this.#services);
+    const refuses = this.#media === null ? null : refusesOf(target, to);
+    const { conversation } = stored;
     const { provider } = target;
     return new Conversion(
-      stored.conversation,
+      refuses === null ? conversation : (this.#media?.inline(conversation, refuses) ?? conversation),
       {
         codec: client.codec,
         betas: client.betas,
@@ -75,6 +92,11 @@ export class ConvertibleRequest {
     );
   }
 
+  #readFrom(bytes: Buffer): ReadRequest {
+    if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes);
+    return this.#read;
+  }
+
   #decode(bytes: Buffer): ReadRequest {
     const { exchange, facts, route } = this.#incoming;
     const body = parseObject(bytes.toString('utf8'));
@@ -86,6 +108,10 @@ export class ConvertibleRequest {
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
     return { bytes, codec, conversation: codec.decodeRequest(body, path), betas: betasOf(headers, body) };
   }
+}
+
+function refusesOf({ provider }: ProviderTarget, to: Destination): RefusesUrl | null {
+  return isWireFormat(to.route) ? refusedUrls(to.route, provider.telemetryName, to.model) : null;
 }
 
 /** Gives a call the converted body, and what it is told beside the body. */

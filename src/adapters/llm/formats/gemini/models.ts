@@ -16,5 +16,7 @@ export function geminiModel(name: string): GeminiModel {
 
 /** From here on models think. */
 export const THINKING = 2.5;
+/** From here on models read media at any URL (https://ai.google.dev/gemini-api/docs/file-input-methods). */
+export const URLS = 2.5;
 /** From here on models take thinking levels, media in tool results and of its own resolution, and insist on signatures of tool calls. */
 export const LEVELS = 3;
