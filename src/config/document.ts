@@ -35,7 +35,16 @@ export class ConfigDocument {
 
   /** Position of `path` in the file as the operator wrote it. */
   at(path: Path): Position {
-    return (this.#positions ?? this.#positionsIn(parseYaml(this.#expanded.text))).at(path);
+    return this.#known().at(path);
+  }
+
+  /** Position of a character of the text at `path`; see Positions.inText. */
+  inText(path: Path, offset: number): Position | null {
+    return this.#known().inText(path, offset);
+  }
+
+  #known(): Positions {
+    return this.#positions ?? this.#positionsIn(parseYaml(this.#expanded.text));
   }
 
   #positionsIn({ document }: ParsedYaml): Positions {

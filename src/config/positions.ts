@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, type Pair, type Scalar, type YAMLMap } from 'yaml';
 import type { Path } from './fault.ts';
 import type { Lines } from './lines.ts';
 import type { Substituted } from './substitute.ts';
@@ -30,6 +30,24 @@ export class Positions {
 
   /** Position of the key where the path ends at one, of the item where it ends at an index. */
   at(path: Path): Position {
+    return this.atOffset(this.#find(path).offset);
+  }
+
+  /**
+   * Position of a character of the text at `path`, `offset` UTF-16 units from its beginning; null where the text isn't written as it
+   * reads: folded, or over several lines other than as a literal block.
+   */
+  inText(path: Path, offset: number): Position | null {
+    const { node } = this.#find(path);
+    const scalar = isAlias(node) ? node.resolve(this.#document) : node;
+    if (!isScalar(scalar) || !scalar.range) return null;
+    const [start, end] = scalar.range;
+    const inside = sourceOffset(this.#substituted.text.slice(start, end), scalar, offset);
+    return inside === null ? null : this.atOffset(start + inside);
+  }
+
+  /** What stands at `path`, and the offset of its key or, in a list, its own. */
+  #find(path: Path): { node: unknown; offset: number } {
     let node: unknown = this.#document.contents;
     let offset = 0;
     for (const part of path) {
@@ -46,7 +64,7 @@ export class Positions {
         node = item;
       } else break;
     }
-    return this.atOffset(offset);
+    return { node, offset };
   }
 
   /** Position of an offset in the expanded text. */
@@ -77,6 +95,37 @@ export class Positions {
     }
     return undefined;
   }
+}
+
+/** Where character `offset` of a scalar's value stands in its source; null where the two don't go side by side. */
+function sourceOffset(source: string, { type, value }: Scalar, offset: number): number | null {
+  if (typeof value !== 'string') return null;
+  if (type === 'BLOCK_LITERAL') return literalOffset(source, value, offset);
+  if (source.includes('\n')) return null;
+  if (type === 'PLAIN') return source.startsWith(value) ? offset : null;
+  if (type !== 'QUOTE_SINGLE' && type !== 'QUOTE_DOUBLE') return null;
+  let at = 1;
+  for (let read = 0; read < offset && at < source.length - 1; read++) {
+    if (type === 'QUOTE_SINGLE') at += source[at] === "'" ? 2 : 1;
+    else at += source[at] === '\\' ? 2 + (ESCAPE_DIGITS[source[at + 1] ?? ''] ?? 0) : 1;
+  }
+  return at;
+}
+
+/** Hexadecimal digits behind the letter of an escape in a double-quoted text. */
+const ESCAPE_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
+
+/** A literal block's lines are the value's, each behind the same indentation; the first line of the source is the block's mark. */
+function literalOffset(source: string, value: string, offset: number): number | null {
+  const before = value.slice(0, offset);
+  const line = before.split('\n').length - 1;
+  const column = offset - (before.lastIndexOf('\n') + 1);
+  const lines = source.split('\n');
+  const written = lines[line + 1];
+  const read = value.split('\n')[line];
+  if (written === undefined || read === undefined || !written.endsWith(read)) return null;
+  const start = lines.slice(0, line + 1).reduce((sum, one) => sum + one.length + 1, 0);
+  return start + written.length - read.length + column;
 }
 
 function keyText(pair: Pair): string {

@@ -23,7 +23,8 @@ export function optionsOf(schema: unknown, depth = 0): z.ZodType[] {
     const { in: input, out } = schema.def;
     return optionsOf(input instanceof z.ZodTransform ? out : input, depth + 1);
   }
-  if (schema instanceof z.ZodLazy) return optionsOf(schema.def.getter(), depth + 1);
+  // Its getter may make a new schema each time; what it made first is kept.
+  if (schema instanceof z.ZodLazy) return optionsOf(schema._zod.innerType, depth + 1);
   if (schema instanceof z.ZodUnion) return schema.def.options.flatMap((option) => optionsOf(option, depth + 1));
   if (schema instanceof z.ZodIntersection) {
     return [...optionsOf(schema.def.left, depth + 1), ...optionsOf(schema.def.right, depth + 1)];

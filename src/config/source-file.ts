@@ -5,6 +5,7 @@ import { buildConfigSchema, type ConfigSchema } from '../resources/schema/index.
 import type { Settings } from '../resources/settings.ts';
 import type { Resource } from '../resources/types.ts';
 import { ConfigDocument } from './document.ts';
+import { ExpressionFinder, expressionFaults } from './expressions.ts';
 import { ConfigError, type Fault, formatPath, type Notice, type Path } from './fault.ts';
 import { FileFields } from './files.ts';
 import { Lines } from './lines.ts';
@@ -37,6 +38,7 @@ export class ConfigSource {
   readonly #env: Environment;
   readonly #schema: ConfigSchema;
   readonly #fileFields: FileFields;
+  readonly #expressions: ExpressionFinder;
   /** The configuration itself, where it is not in a file. */
   readonly #inline: string | null;
   /** Files of the last load, each with its fingerprint from before it was read. */
@@ -54,6 +56,7 @@ export class ConfigSource {
     this.#env = options.env ?? process.env;
     this.#schema = buildConfigSchema(catalogue);
     this.#fileFields = new FileFields(this.#schema);
+    this.#expressions = new ExpressionFinder(this.#schema);
   }
 
   /**
@@ -120,12 +123,28 @@ export class ConfigSource {
     if (data === null || missing.length > 0) return refuse([...missing, ...wrong].map(place));
 
     const written = (path: Path): boolean => valueAt(value, path) !== undefined;
+    const unreadable = this.#expressionFaults(value, document);
     const { resources, settings, faults, notes } = normalize(data, this.#catalogue, this.#env, written);
-    if (faults.length > 0) refuse(faults.map(place));
+    if (faults.length + unreadable.length > 0) refuse([...unreadable, ...faults.map(place)]);
     const notices = notes.map(({ path, message, protects }): Notice => {
       return { path: formatPath(path), ...document.at(path), message, protects };
     });
     return { resources, settings, notices: notices.sort(byPlace), files: [...files.keys()] };
+  }
+
+  /** Every expression there is, compiled, whether what it belongs to is executed or not. */
+  #expressionFaults(value: Record<string, unknown>, document: ConfigDocument): Fault[] {
+    const open = this.#catalogue.expressions;
+    if (open === undefined) return [];
+    const written = valueAt(value, ['config', 'customFunctions']);
+    const customFunctions = typeof written === 'string' ? written : '';
+    const faults = expressionFaults(this.#expressions.find(value), customFunctions, open(customFunctions));
+    return faults.map(({ path, text, offset, message }) => {
+      const place = document.inText(path, offset);
+      if (place !== null) return this.#fault(place, path, message);
+      const { line, column } = new Lines(text).at(offset);
+      return this.#fault(document.at(path), path, `${message} (line ${line}, column ${column} of the text)`);
+    });
   }
 
   async #text(files: Map<string, string>): Promise<string> {

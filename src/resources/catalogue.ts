@@ -58,7 +58,23 @@ export interface ProviderEntry {
   readonly baseUrl?: string;
 }
 
+/** Why a text is no CEL expression. */
+export interface ExpressionFault {
+  readonly message: string;
+  /** Where in the text, in UTF-16 units from 0. */
+  readonly offset: number;
+}
+
+/** Compiles the expressions of one configuration, to say what is wrong with them. */
+export interface ExpressionChecker {
+  /** What is wrong with the configuration's own functions; null = nothing. Where something is, `check` knows none of them. */
+  readonly functionsFault: ExpressionFault | null;
+  check(text: string): ExpressionFault | null;
+}
+
 export interface Catalogue {
   readonly policies: ReadonlyMap<string, CatalogueEntry>;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
+  /** Opens the check of a configuration's expressions, given its `config.customFunctions` ('' = none). Absent: none are checked. */
+  readonly expressions?: (customFunctions: string) => ExpressionChecker;
 }
