@@ -7,12 +7,13 @@ export const DEFAULT_MAX_BUFFER_BYTES = 2 * 1024 * 1024;
 
 /**
  * Holds a request body whole, within `limit` bytes for this request and within the process's budget; what was taken from the
- * budget is given back when the exchange ends.
+ * budget is given back when the exchange ends. A body that a policy had held is that.
  *
  * Throws GatewayError: request_body_too_large (413), overloaded (503), bad_request (400) where the body broke off.
  */
 export function holdBody(exchange: Exchange, limit: number, budget: MemoryBudget): Promise<Buffer> {
   const downstream = exchange.downstream;
+  if (exchange.heldBody !== null) return Promise.resolve(exchange.heldBody);
   if (!downstream.hasBody) return Promise.resolve(EMPTY);
   if (downstream.contentLength > limit) return Promise.reject(tooLarge(limit));
   return new Promise((resolve, reject) => downstream.readBody(new Holder(exchange, limit, budget, resolve, reject)));

@@ -2,7 +2,7 @@ import type { References } from './compile/references.ts';
 import type { Environment } from './definitions.ts';
 import { CelError } from './errors.ts';
 import { compileCel, type Program } from './program.ts';
-import { type Plain, toJs } from './values/json.ts';
+import { type Plain, toBytes, toJs } from './values/json.ts';
 import type { CelValue } from './values/value.ts';
 import type { GatewayActivation } from './variables/activation.ts';
 
@@ -59,14 +59,24 @@ export class Expression {
     return this.#program.references;
   }
 
+  /** Whether it may read `path`; see References.reads. */
+  reads(path: string): boolean {
+    return this.#program.references.reads(path);
+  }
+
   /** Its value; undefined where the evaluation failed. */
   value(activation: GatewayActivation): CelValue | undefined {
-    return this.#guarded(activation, (value) => value);
+    return this.as(activation, (value) => value);
   }
 
   /** Its value as JSON has it; undefined where the evaluation failed, or JSON can't say the value. */
   plain(activation: GatewayActivation): Plain | undefined {
-    return this.#guarded(activation, toJs);
+    return this.as(activation, toJs);
+  }
+
+  /** Its value as a body: text and bytes as they are, all else as JSON; undefined where the evaluation failed. */
+  bytes(activation: GatewayActivation): Buffer | undefined {
+    return this.as(activation, toBytes);
   }
 
   /** True where its value is true: a failure, or a value that is no bool, is not. */
@@ -74,7 +84,8 @@ export class Expression {
     return this.value(activation) === true;
   }
 
-  #guarded<V>(activation: GatewayActivation, convert: (value: CelValue) => V): V | undefined {
+  /** What `convert` makes of its value; undefined where either failed. */
+  as<V>(activation: GatewayActivation, convert: (value: CelValue) => V): V | undefined {
     try {
       return convert(this.#program.evaluate(activation));
     } catch (error) {

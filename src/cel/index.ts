@@ -4,9 +4,11 @@ export { type GatewayEnvironmentOptions, gatewayEnvironment } from './environmen
 export { CelError, type CelErrorCode, CelSyntaxError } from './errors.ts';
 export { Expression, Expressions } from './expressions.ts';
 export { compileCel, type Program } from './program.ts';
+export { type Rule, RuleSet } from './rule-set.ts';
 export { fromJs, type Plain, toJs, toText } from './values/json.ts';
 export { CelFlattened } from './values/special.ts';
-export { CelMap, type CelValue } from './values/value.ts';
+export { CelDuration } from './values/time.ts';
+export { CelMap, CelOptional, type CelValue, isList } from './values/value.ts';
 export {
   activationOf,
   activationOfConnection,

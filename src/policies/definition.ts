@@ -46,6 +46,10 @@ export interface CompiledPolicy {
   wrapDispatch?(next: Dispatch): Dispatch;
   /** True where the policy sends the request body more than once, so that it must be held (retry, mirror). */
   holdBody?: boolean;
+  /** True where the policy reads the request's body: it is held before the policy runs, `exchange.heldBody`. */
+  readsBody?: boolean;
+  /** What the policy's `onResponse` does with the response's body: then it runs once that has come, whole (`exchange.heldResponse`). */
+  responseBody?: 'replaced' | 'read';
   /** TLS towards the backend (backendTLS). */
   tls?: UpstreamTls;
 }

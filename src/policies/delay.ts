@@ -1,16 +1,18 @@
 import { z } from 'zod';
+import { activationOf, CelDuration, type CelValue } from '../cel/index.ts';
 import type { Exchange } from '../exchange.ts';
-import { celExpression, parseDuration } from '../resources/schema/common.ts';
+import { celExpression, duration, parseDuration } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
+import { readsRequestBody } from './expressions.ts';
 
 const schema = z.strictObject({
-  duration: celExpression().describe(
-    'How long to wait before the request is forwarded: a duration such as `2s`, a number of milliseconds, or a CEL expression that gives either.',
-  ),
+  duration: z
+    .union([duration(), celExpression()])
+    .describe(
+      'How long to wait before the request is forwarded: a duration such as `2s`, a number of milliseconds, or a CEL expression that gives either.',
+    ),
 });
 
-/** A number standing alone is the simplest expression: milliseconds. */
-const MILLISECONDS = /^-?[0-9]+(?:\.[0-9]+)?$/;
 /** What a timer can hold. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
@@ -22,27 +24,33 @@ export const delay = definePolicy({
   levels: ['route'],
   phase: 'fault',
   protects: false,
-  inactiveParts: (value) => (literalDelay(value.duration) === null ? [{ path: ['duration'], protects: false }] : []),
   faults: (value) =>
     (literalDelay(value.duration) ?? 0) > MAX_DELAY_MS
       ? [{ path: ['duration'], message: 'a delay is at most 24 days' }]
       : [],
-  compile(value) {
+  compile(value, _, { cel }) {
     const ms = literalDelay(value.duration);
-    if (ms === null || ms <= 0) return {};
-    return { onRequest: (exchange) => wait(exchange, ms) };
+    if (ms !== null) return ms <= 0 ? {} : { onRequest: (exchange) => wait(exchange, ms) };
+    const expression = cel.compile(value.duration, 'delay');
+    return {
+      readsBody: readsRequestBody(expression),
+      onRequest(exchange) {
+        const wanted = expression.as(activationOf(exchange), milliseconds) ?? 0;
+        return wanted > 0 ? wait(exchange, Math.min(wanted, MAX_DELAY_MS)) : undefined;
+      },
+    };
   },
 });
 
-/** Milliseconds of a literal duration or number; null where it is an expression. */
+/** Milliseconds of a literal duration; null where it is an expression. */
 function literalDelay(text: string): number | null {
-  const trimmed = text.trim();
-  if (MILLISECONDS.test(trimmed)) return Number(trimmed);
-  try {
-    return parseDuration(trimmed);
-  } catch {
-    return null;
-  }
+  return duration().safeParse(text).success ? parseDuration(text) : null;
+}
+
+/** What an expression gives: a duration, or a number of milliseconds. Anything else is no delay. */
+function milliseconds(value: CelValue): number {
+  if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
+  return value instanceof CelDuration ? Number(value.nanos) / 1e6 : 0;
 }
 
 function wait(exchange: Exchange, ms: number): Promise<undefined> {

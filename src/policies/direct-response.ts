@@ -1,8 +1,11 @@
 import { z } from 'zod';
-import type { InactivePart } from '../resources/catalogue.ts';
+import { activationOf, type Expressions } from '../cel/index.ts';
+import { GatewayError } from '../errors/table.ts';
 import { bytes, celExpression, celMap, httpStatus } from '../resources/schema/common.ts';
-import { conditional, isConditional } from './conditional.ts';
-import { definePolicy } from './definition.ts';
+import { compileConditional, conditional, isConditional } from './conditional.ts';
+import { type CompiledPolicy, definePolicy } from './definition.ts';
+import { headerValue, readsRequestBody } from './expressions.ts';
+import { CONNECTION_FIELDS, FIELD_NAME } from './header-fields.ts';
 
 const response = z.strictObject({
   status: httpStatus().describe('Status to answer with.'),
@@ -21,17 +24,6 @@ export const directResponse = definePolicy({
   levels: ['route'],
   phase: 'respond',
   protects: false,
-  inactiveParts(value) {
-    if (isConditional<Response>(value)) {
-      // A conditional refusal (4xx) keeps requests from the backend: without it they would get there.
-      const refuses = value.conditional.some((entry) => entry.status >= 400 && entry.status < 500);
-      return [{ path: ['conditional'], protects: refuses }];
-    }
-    const parts: InactivePart[] = [];
-    if (value.bodyExpression) parts.push({ path: ['bodyExpression'], protects: false });
-    if (value.headers && Object.keys(value.headers).length > 0) parts.push({ path: ['headers'], protects: false });
-    return parts;
-  },
   faults(value) {
     const faults = [];
     for (const [index, entry] of (isConditional<Response>(value) ? value.conditional : [value]).entries()) {
@@ -39,16 +31,46 @@ export const directResponse = definePolicy({
       if (entry.status < 200 || entry.status > 599) {
         faults.push({ path: [...path, 'status'], message: `${entry.status} is not a status of a complete response` });
       }
+      for (const name of Object.keys(entry.headers ?? {})) {
+        const at = [...path, 'headers', name];
+        if (!FIELD_NAME.test(name)) faults.push({ path: at, message: `"${name}" is not a header name` });
+        else if (CONNECTION_FIELDS.has(name.toLowerCase()))
+          faults.push({ path: at, message: `"${name}" frames the message; the gateway writes it itself` });
+      }
       if (entry.body !== undefined && entry.bodyExpression) {
         faults.push({ path: [...path, 'bodyExpression'], message: 'body and bodyExpression exclude each other' });
       }
     }
     return faults;
   },
-  compile(value) {
-    if (isConditional<Response>(value)) return {};
-    const status = value.status;
-    const body = typeof value.body === 'string' ? value.body : Buffer.from(value.body ?? []);
-    return { onRequest: () => ({ status, headers: [], body }) };
+  compile(value, _, { cel }) {
+    if (!isConditional<Response>(value)) return compileResponse(value, cel);
+    return compileConditional(value, 'directResponse', cel, (entry) => compileResponse(entry, cel));
   },
 });
+
+function compileResponse(value: Response, cel: Expressions): CompiledPolicy {
+  const { status } = value;
+  const fixed = typeof value.body === 'string' ? value.body : Buffer.from(value.body ?? []);
+  const computed = value.bodyExpression ? cel.compile(value.bodyExpression, 'directResponse.body') : null;
+  const fields = Object.entries(value.headers ?? {}).map(([name, text]) => ({
+    name: name.toLowerCase(),
+    expression: cel.compile(text, 'directResponse.headers'),
+  }));
+  const expressions = fields.map(({ expression }) => expression);
+  if (computed !== null) expressions.push(computed);
+  if (expressions.length === 0) return { onRequest: () => ({ status, headers: [], body: fixed }) };
+  return {
+    readsBody: readsRequestBody(...expressions),
+    onRequest(exchange) {
+      const activation = activationOf(exchange);
+      const body = computed === null ? fixed : computed.bytes(activation);
+      if (body === undefined) throw new GatewayError('internal', 'The answer of this route could not be computed.');
+      const headers = fields.flatMap(({ name, expression }) => {
+        const text = expression.as(activation, headerValue);
+        return typeof text === 'string' ? [name, text] : [];
+      });
+      return { status, headers, body };
+    },
+  };
+}

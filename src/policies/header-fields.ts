@@ -19,12 +19,12 @@ export const headerModifierSchema = z.strictObject({
 export type HeaderModifier = z.infer<typeof headerModifierSchema>;
 
 /** RFC 9110 §5.6.2 token. */
-const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5: visible characters, spaces, tabs and obs-text; no control characters. */
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+export const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Fields that frame a message or belong to one connection (RFC 9110 §7.6.1, RFC 9112 §6): the gateway writes them itself. */
-const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'keep-alive',

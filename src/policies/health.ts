@@ -27,7 +27,6 @@ export const health = definePolicy({
   levels: ['backend'],
   phase: 'backend',
   protects: false,
-  inactiveParts: (value) => (value.unhealthyExpression ? [{ path: ['unhealthyExpression'], protects: false }] : []),
   // Executed by the backend's cluster, which takes it from the backend's policies.
   compile: () => ({}),
 });

@@ -1,8 +1,12 @@
 import { z } from 'zod';
+import { activationOf } from '../cel/index.ts';
+import type { Exchange } from '../exchange.ts';
+import { HeaderList } from '../headers.ts';
 import { celExpression, duration, httpStatus, parseDuration } from '../resources/schema/common.ts';
 import type { RetryRules } from '../upstream/call.ts';
 import { sendWithRetries } from '../upstream/retried-flight.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
+import { readsRequestBody } from './expressions.ts';
 
 const schema = z.strictObject({
   attempts: z.int().min(1).max(255).default(1).describe('Attempts in all, the first included.'),
@@ -15,8 +19,6 @@ const schema = z.strictObject({
     .describe('CEL expression on the request: where it is false, only one attempt is made.'),
   condition: celExpression().nullish().describe('CEL expression on the response: where it is true, it is tried again.'),
 });
-
-type Value = z.infer<typeof schema>;
 
 const DEFAULT_BACKOFF_MS = 25;
 /** What a timer can hold, ms. */
@@ -34,24 +36,36 @@ export const retry = definePolicy({
   levels: ['route'],
   phase: 'dispatch',
   protects: false,
-  inactiveParts: (value: Value) =>
-    (['precondition', 'condition'] as const)
-      .filter((part) => value[part] !== undefined && value[part] !== null)
-      .map((part) => ({ path: [part], protects: false })),
   faults: (value) =>
     value.backoff && parseDuration(value.backoff) > MAX_TIMER_MS
       ? [{ path: ['backoff'], message: 'a delay is at most 24 days' }]
       : [],
-  compile(value): CompiledPolicy {
-    // A precondition that can't be evaluated might be false: then one attempt is what it asks for.
-    const unsure = value.precondition !== undefined && value.precondition !== null;
-    if (value.attempts <= 1 || unsure) return {};
+  compile(value, _, { cel }): CompiledPolicy {
+    if (value.attempts <= 1) return {};
+    const precondition = value.precondition ? cel.compile(value.precondition, 'retry.precondition') : null;
+    const condition = value.condition ? cel.compile(value.condition, 'retry.condition') : null;
     const codes = new Set(value.codes);
     const rules: RetryRules = {
       attempts: value.attempts,
       backoffMs: value.backoff ? parseDuration(value.backoff) : DEFAULT_BACKOFF_MS,
       refuses: (status) => codes.has(status),
     };
-    return { holdBody: true, wrapDispatch: (next) => (call, sink) => sendWithRetries(call, sink, next, rules) };
+    /** The rules with the condition, which is asked of each response. */
+    const rulesFor = (exchange: Exchange): RetryRules => {
+      if (condition === null) return rules;
+      const refuses = (status: number, headers: readonly string[]) =>
+        codes.has(status) ||
+        condition.holds(activationOf(exchange, { response: { status, headers: new HeaderList([...headers]) } }));
+      return { ...rules, refuses };
+    };
+    return {
+      holdBody: true,
+      readsBody: readsRequestBody(...[precondition, condition].filter((one) => one !== null)),
+      wrapDispatch: (next) => (call, sink) =>
+        // A precondition that fails might be false: then one attempt is what it asks for.
+        precondition?.holds(activationOf(call.exchange)) === false
+          ? next(call, sink)
+          : sendWithRetries(call, sink, next, rulesFor(call.exchange)),
+    };
   },
 });

@@ -35,6 +35,16 @@ const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)$/;
 /** What may stand on a request line between two spaces (RFC 9112 §3.2), a fragment aside. */
 const PATH = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
 
+/** Whether `text` is a host with an optional port. */
+export function isAuthority(text: string): boolean {
+  return AUTHORITY.test(text);
+}
+
+/** Whether `text` is a path, with or without a query. */
+export function isPath(text: string): boolean {
+  return text.startsWith('/') && PATH.test(text);
+}
+
 export function authorityFaults(value: AuthorityRewrite | null | undefined): PolicyFault[] {
   if (value === null || value === undefined || typeof value === 'string') return [];
   if (value.full !== undefined && !AUTHORITY.test(value.full)) {

@@ -1,6 +1,7 @@
 import type { Downstream, Exchange } from '../exchange.ts';
 import { inputTokens, type LlmFacts, outputTokens } from '../facts/llm.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
+import { editedLine } from './log-edits.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
 import { savedByCache } from './savings.ts';
 
@@ -55,7 +56,10 @@ export class AccessLog {
 
   /** Writes the line of an exchange that has ended. */
   write(exchange: Exchange): void {
-    const line = this.#json ? jsonLine(exchange) : textLine(exchange);
+    const edits = exchange.logEdits;
+    if (edits !== null && !edits.keeps(exchange)) return;
+    const standard = this.#json ? jsonLine(exchange) : textLine(exchange);
+    const line = edits === null ? standard : editedLine(standard, exchange, edits, this.#json);
     if (this.#held.length > 0 || !this.#sink.write(line)) this.#hold(line);
     this.#unannounced += line.length;
     if (this.#unannounced >= this.#announceUnits) this.flush();

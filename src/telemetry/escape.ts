@@ -26,9 +26,10 @@ export function textValue(value: string): string {
   return JSON_UNSAFE.test(text) ? escaped(text) : `"${text}"`;
 }
 
-function escaped(text: string): string {
+/** A value as JSON, safe to write to a line and a terminal. */
+export function escaped(value: unknown): string {
   // JSON.stringify is well-formed: a lone surrogate comes out as its \u escape.
-  return JSON.stringify(text).replace(
+  return JSON.stringify(value).replace(
     STRINGIFY_LEAVES,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -312,9 +312,10 @@ export class Attempt implements Flight, UpgradeHandler {
     this.#clearTimer();
     const elapsed = now - this.#startedAt;
     this.#endpoint?.row.sample(elapsed);
-    if (status < 500) this.#record('ok', 0);
-    else this.#record('server_error', retryAfterMs(headers));
     const { exchange, auxiliary } = this.#call;
+    if (this.#cluster?.health.isFailure(exchange, status, headers) === true)
+      this.#record('server_error', retryAfterMs(headers));
+    else this.#record('ok', 0);
     if (auxiliary !== true) exchange.upstreamHeadMs = now - exchange.startedAt;
     if (this.#observer !== null) this.#observesData = this.#observer.head(status, headers, elapsed);
     this.#sink.onHead(status, headers);

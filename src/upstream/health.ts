@@ -1,3 +1,6 @@
+import { activationOf, type Expression, type Expressions } from '../cel/index.ts';
+import type { Exchange } from '../exchange.ts';
+import { HeaderList } from '../headers.ts';
 import { parseDuration } from '../resources/schema/common.ts';
 import type { PolicyMap } from '../resources/types.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -29,17 +32,29 @@ interface EvictionRules {
 /**
  * Outlier detection of one cluster. Without a `health` policy only connections that can't be opened count: three in a row (one, if it
  * timed out) evict an endpoint that has alternatives, for 1 s, doubling to 60 s while it goes on, with jitter. With the policy any 5xx
- * or connection failure is unhealthy, and `eviction` says when that evicts and for how long, doubling to 5 minutes while no answer
+ * (or what its expression says) or connection failure is unhealthy, and `eviction` says when that evicts and for how long, doubling to 5 minutes while no answer
  * between is healthy; a criterion that isn't configured does not hold anything back, so that `eviction: {}` evicts on the first.
  * All workers count the same failures and evictions.
  */
 export class Health {
   readonly #rules: EvictionRules | null;
   readonly #onEvicted: () => void;
+  /** `unhealthyExpression`; null = by the status. */
+  readonly #unhealthy: Expression | null;
 
-  constructor(policies: PolicyMap, onEvicted: () => void) {
+  /** `cel`: needed where the policy has an expression. */
+  constructor(policies: PolicyMap, onEvicted: () => void, cel?: Expressions) {
     this.#rules = evictionRules(policies.health);
     this.#onEvicted = onEvicted;
+    const text = (policies.health as { unhealthyExpression?: string | null } | undefined)?.unhealthyExpression;
+    this.#unhealthy = text ? (cel?.compile(text, 'health') ?? null) : null;
+  }
+
+  /** Whether a response counts as a failure. */
+  isFailure(exchange: Exchange, status: number, headers: readonly string[]): boolean {
+    if (this.#unhealthy === null) return status >= 500;
+    const response = { status, headers: new HeaderList([...headers]) };
+    return this.#unhealthy.holds(activationOf(exchange, { response }));
   }
 
   /**

@@ -55,7 +55,8 @@ export class LiveCluster implements Cluster {
     this.#parts = parts;
     this.authority = authorityOf(spec);
     this.name = spec.key;
-    this.health = new Health(spec.policies, () => parts.services.metrics.evictions.inc({ backend: this.name }));
+    const { metrics, cel } = parts.services;
+    this.health = new Health(spec.policies, () => metrics.evictions.inc({ backend: this.name }), cel);
     const http = record(spec.policies.http);
     const tcp = record(spec.policies.tcp);
     const keepalives = record(tcp.keepalives);

@@ -1,3 +1,4 @@
+import type { Expressions } from '../cel/index.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { EndpointTable } from '../state/shared/endpoint-table.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -13,6 +14,8 @@ export interface UpstreamServices {
   readonly endpoints: EndpointTable;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** For expressions of `health` policies. */
+  readonly cel?: Expressions;
   /** How names are looked up; absent = the system's resolver. */
   readonly lookup?: NameLookup;
   /** Absent = every address may be connected to. */

@@ -1,5 +1,7 @@
 import type { Adapter, AdapterServices, CompiledBackend, Replier } from '../adapters/adapter.ts';
+import { LLM_MAX_BUFFER_BYTES } from '../adapters/llm/limits.ts';
 import { GatewayError } from '../errors/table.ts';
+import type { BackendType } from '../exchange.ts';
 import type { PolicyDefinition } from '../policies/definition.ts';
 import { frontendHttpLimits } from '../policies/frontend-http.ts';
 import type { PolicyServices } from '../policies/services.ts';
@@ -21,6 +23,7 @@ import type { BackendHooks, Dispatch } from '../upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
 import type { Dependencies, Dependent } from './dependencies.ts';
 import { mergePolicies } from './effective-policies.ts';
+import { holdingTo } from './holding.ts';
 import type { PlannedListener, PlannedRoute } from './planned.ts';
 import {
   backendHooks,
@@ -101,7 +104,7 @@ export class Compiler {
         ...this.#attached(listenerTargets(listener.resource), 'route'),
         ...[...parents, route].flatMap((one) => this.#routePolicies(one)),
       ];
-      const own = this.#policies(mergePolicies(maps), 'route', key);
+      const own = this.#policies(mergePolicies(maps), 'route', key, this.#bodyLimit(backends));
       const dispatch = wrapDispatch(this.#services.dispatch, own.wraps);
       const compiled = backends.map((backend, index) =>
         this.#backend(backend, `${key}/backend${index}`, own, dispatch),
@@ -193,8 +196,18 @@ export class Compiler {
     return [...this.#attached(routeTargets(resource), 'route'), resource.policies];
   }
 
-  #policies(values: PolicyMap, level: PolicyLevel, scope: string): PolicySet {
-    return compilePolicies(values, level, scope, this.#services.policies, this.#services.policyServices);
+  #policies(values: PolicyMap, level: PolicyLevel, scope: string, limit?: number): PolicySet {
+    const { policies, policyServices, adapterServices } = this.#services;
+    const most = frontendHttpLimits(this.#frontend()).maxBufferBytes ?? limit ?? null;
+    return compilePolicies(values, level, scope, policies, policyServices, holdingTo(most, adapterServices.bodies));
+  }
+
+  /** What LLM requests may hold, where one of the backends serves them; undefined: the default. */
+  #bodyLimit(backends: readonly RouteBackend[]): number | undefined {
+    const targets = backends.map(({ target }) =>
+      target.kind === 'backend' ? (this.#resource(target.key) as Backend | undefined)?.target : target,
+    );
+    return targets.some((target) => target?.kind === 'ai' || target?.kind === 'llm') ? LLM_MAX_BUFFER_BYTES : undefined;
   }
 
   #backend(reference: RouteBackend, scope: string, own: PolicySet, dispatch: Dispatch): WeightedBackend {
@@ -203,6 +216,7 @@ export class Compiler {
     const set = this.#policies(policies, 'backend', scope);
     return {
       name: resolved.name,
+      type: resolved.type,
       weight: reference.weight,
       steps: set.steps,
       backend: resolved.backend,
@@ -232,7 +246,7 @@ export class Compiler {
     }
     const policies = target.kind === 'service' ? this.#servicePolicies(target) : NO_POLICIES;
     const backend = adapter.compile(target, scope, this.#services.adapterServices);
-    return { name: targetLabel(target), backend, refusal: null, policies };
+    return { name: targetLabel(target), type: typeOf(target), backend, refusal: null, policies };
   }
 
   #named(key: string): ResolvedBackend {
@@ -280,13 +294,29 @@ function refuseAnswers({ steps, values }: PolicySet): Refusal | null {
 
 interface ResolvedBackend {
   readonly name: string;
+  readonly type: BackendType;
   readonly backend: CompiledBackend | null;
   readonly refusal: Refusal | null;
   readonly policies: PolicyMap;
 }
 
 function refused(name: string, refusal: Refusal): ResolvedBackend {
-  return { name, backend: null, refusal, policies: NO_POLICIES };
+  return { name, type: 'unknown', backend: null, refusal, policies: NO_POLICIES };
+}
+
+function typeOf({ kind }: BackendTarget): BackendType {
+  switch (kind) {
+    case 'host':
+    case 'unix':
+      return 'static';
+    case 'service':
+      return 'service';
+    case 'ai':
+    case 'llm':
+      return 'ai';
+    default:
+      return 'unknown';
+  }
 }
 
 /** How logs and metrics name a backend. */

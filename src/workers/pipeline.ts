@@ -5,14 +5,17 @@ import type {
   DownstreamUpgrade,
   EndCause,
   Exchange,
+  HeldResponse,
   LocalReply,
   ResponseHead,
   UpgradedConnection,
 } from '../exchange.ts';
 import { HeaderList } from '../headers.ts';
+import type { MemoryBudget } from '../state/shared/memory-budget.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Recorder } from '../telemetry/record.ts';
 import { serverTiming } from '../telemetry/server-timing.ts';
+import { capturePart, holdPart } from './holding.ts';
 import type { Plan } from './plan.ts';
 import type { PlannedListener } from './planned.ts';
 import type { Refusal, RouteProgram, Step, WeightedBackend } from './program.ts';
@@ -75,6 +78,7 @@ export class Pipeline {
     const chosen = choose(program);
     if (chosen === null) throw new GatewayError('invalid_backend');
     exchange.routed.backend = chosen.name;
+    exchange.backendType = chosen.type;
     refuse(chosen.refusal);
     if (chosen.steps.length > 0) this.#run(exchange, chosen.steps, 0, () => this.#handle(exchange, chosen));
     else this.#handle(exchange, chosen);
@@ -151,36 +155,27 @@ export class PipelineReplier implements Replier {
   readonly #recorder: Recorder;
   readonly #log: Logger;
   readonly #serverTiming: boolean;
+  readonly #bodies: MemoryBudget;
 
-  constructor(recorder: Recorder, log: Logger, options: { serverTiming: boolean }) {
+  /** `bodies`: the budget of what is held of responses. */
+  constructor(recorder: Recorder, log: Logger, options: { serverTiming: boolean; bodies: MemoryBudget }) {
     this.#recorder = recorder;
     this.#log = log;
     this.#serverTiming = options.serverTiming;
+    this.#bodies = options.bodies;
   }
 
   head(exchange: Exchange, status: number, headers: string[]): void {
     if (exchange.endCause !== null) return;
-    const head: ResponseHead = { status, headers: new HeaderList(headers) };
-    try {
-      exchange.runOnResponse(head);
-    } catch (cause) {
-      // A policy that failed on the response must not let it pass half edited.
-      return this.error(exchange, new GatewayError('internal', undefined, { cause }));
-    }
-    if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
-    exchange.status = head.status;
-    exchange.downstream.writeHead(head.status, head.headers.raw);
+    const held = exchange.heldResponse;
+    if (held !== null) held.head = { status, headers };
+    else this.#writeHead(exchange, this.#edited(exchange, status, headers));
   }
 
   upgrade(exchange: Exchange, upgrade: DownstreamUpgrade, headers: string[]): UpgradedConnection | null {
     if (exchange.endCause !== null) return null;
-    const head: ResponseHead = { status: 101, headers: new HeaderList(headers) };
-    try {
-      exchange.runOnResponse(head);
-    } catch (cause) {
-      this.error(exchange, new GatewayError('internal', undefined, { cause }));
-      return null;
-    }
+    const head = this.#edited(exchange, 101, headers);
+    if (head === null) return null;
     if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
     exchange.status = 101;
     return upgrade.accept(head.headers.raw);
@@ -188,30 +183,91 @@ export class PipelineReplier implements Replier {
 
   data(exchange: Exchange, chunk: Buffer): boolean {
     if (exchange.endCause !== null) return true;
+    const held = exchange.heldResponse;
+    if (held !== null) {
+      holdPart(exchange, held, chunk, this.#bodies);
+      return true;
+    }
+    if (exchange.responseCapture !== null) capturePart(exchange, chunk, this.#bodies);
     exchange.bytesSent += chunk.length;
     return exchange.downstream.write(chunk);
   }
 
   end(exchange: Exchange, trailers?: readonly string[]): void {
     if (exchange.endCause !== null) return;
+    const held = exchange.heldResponse;
+    if (held?.error) return this.error(exchange, held.error);
+    if (held?.head) {
+      const { status, headers } = held.head;
+      return this.#sendWhole(exchange, held, status, headers, Buffer.concat(held.chunks, held.bytes), trailers);
+    }
     exchange.downstream.end(undefined, trailers);
     this.finish(exchange, 'complete');
   }
 
   local(exchange: Exchange, status: number, headers: string[], body: Buffer | string): void {
     if (exchange.endCause !== null) return;
+    const held = exchange.heldResponse;
+    if (held !== null) return this.#sendWhole(exchange, held, status, headers, Buffer.from(body));
+    if (exchange.responseCapture !== null) capturePart(exchange, Buffer.from(body), this.#bodies);
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     // RFC 9110 §8.6: neither 1xx nor 204 carries a length, and what 304 would carry isn't known here.
     if (status !== 204 && status !== 304) headers.push('content-length', String(length));
-    this.head(exchange, status, headers);
+    this.#writeHead(exchange, this.#edited(exchange, status, headers));
     if (exchange.endCause !== null) return;
     exchange.bytesSent = length;
     exchange.downstream.end(body);
     this.finish(exchange, exchange.error === null ? 'complete' : endOf(exchange.error));
   }
 
-  error(exchange: Exchange, error: GatewayError): void {
+  /** Sends a response that was held, as response policies leave it. */
+  #sendWhole(
+    exchange: Exchange,
+    held: HeldResponse,
+    status: number,
+    headers: string[],
+    body: Buffer,
+    trailers?: readonly string[],
+  ): void {
+    held.body = body;
+    const head = this.#edited(exchange, status, headers);
+    if (head === null || exchange.endCause !== null) return;
+    const sent = held.body;
+    const bodiless = exchange.method === 'HEAD' || head.status === 204 || head.status === 304;
+    if (!bodiless) head.headers.set('content-length', String(sent.length));
+    // What a GET would be answered with isn't known once its body might have been replaced.
+    else if (sent !== body) head.headers.remove('content-length');
+    this.#writeHead(exchange, head);
+    exchange.bytesSent = bodiless ? 0 : sent.length;
+    exchange.downstream.end(bodiless ? undefined : sent, trailers);
+    this.finish(exchange, exchange.error === null ? 'complete' : endOf(exchange.error));
+  }
+
+  /** The head as response policies leave it; null where one of them failed, and that was the answer. */
+  #edited(exchange: Exchange, status: number, headers: string[]): ResponseHead | null {
+    const head: ResponseHead = { status, headers: new HeaderList(headers) };
+    exchange.response = head;
+    try {
+      exchange.runOnResponse(head);
+      return head;
+    } catch (cause) {
+      // A policy that failed on the response must not let it pass half edited.
+      this.error(exchange, new GatewayError('internal', undefined, { cause }));
+      return null;
+    }
+  }
+
+  #writeHead(exchange: Exchange, head: ResponseHead | null): void {
+    if (head === null) return;
+    if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
+    exchange.status = head.status;
+    exchange.downstream.writeHead(head.status, head.headers.raw);
+  }
+
+  error(exchange: Exchange, failure: GatewayError): void {
     if (exchange.endCause !== null) return;
+    // Who was reading a response that could not be held says no more than that it was stopped.
+    const error = exchange.heldResponse?.error ?? failure;
     exchange.error = error;
     if (error.code === 'internal')
       this.#log.error('request failed', { route: exchange.routed.route, cause: describe(error.cause) });
@@ -220,7 +276,10 @@ export class PipelineReplier implements Replier {
       this.finish(exchange, endOf(error));
       return;
     }
-    if (error.code === 'internal') exchange.dropResponseHooks();
+    if (error.code === 'internal') {
+      exchange.dropResponseHooks();
+      exchange.heldResponse = null;
+    }
     const { errorDialect } = exchange;
     const rendered = renderError(error, typeof errorDialect === 'function' ? errorDialect(exchange) : errorDialect);
     const headers = [...error.headers, ...(rendered.headers ?? []), 'content-type', rendered.contentType];

@@ -1,7 +1,7 @@
 import type { CompiledBackend, RouteContext } from '../adapters/adapter.ts';
 import type { ErrorDialect } from '../errors/render.ts';
 import type { ErrorCode } from '../errors/table.ts';
-import type { Exchange, LocalReply, ResponseHead } from '../exchange.ts';
+import type { BackendType, Exchange, LocalReply, ResponseHead } from '../exchange.ts';
 import type { CompiledPolicy, PolicyDefinition } from '../policies/definition.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { PolicyLevel } from '../resources/catalogue.ts';
@@ -37,6 +37,7 @@ export interface RouteProgram extends ListenerProgram {
 
 export interface WeightedBackend {
   readonly name: string;
+  readonly type: BackendType;
   readonly weight: number;
   /** The backend's own policies, once it has been chosen. */
   readonly steps: readonly Step[];
@@ -59,6 +60,14 @@ export interface PolicySet {
   readonly values: PolicyMap;
 }
 
+/** Steps that hold what policies say they read. */
+export interface Holding {
+  /** Holds the request's body. */
+  readonly request: Step;
+  /** Has the response held. */
+  response(body: 'replaced' | 'read'): (exchange: Exchange) => undefined;
+}
+
 /** Compiles the policies of one place. `scope` is unique and stable: shared-memory rows are keyed by it. */
 export function compilePolicies(
   values: PolicyMap,
@@ -66,6 +75,7 @@ export function compilePolicies(
   scope: string,
   registry: ReadonlyMap<string, PolicyDefinition>,
   services: PolicyServices,
+  holding: Holding,
 ): PolicySet {
   const ordered = orderPolicies(values, registry);
   const steps: Step[] = [];
@@ -74,15 +84,29 @@ export function compilePolicies(
   const prepares: PolicySet['prepares'] = [];
   let tls: UpstreamTls | null = null;
   let holdBody = false;
+  let readsBody = false;
+  let responseBody: CompiledPolicy['responseBody'];
   for (const { definition, value } of ordered) {
     const compiled = definition.compile?.(value, { key: `${scope}/${definition.name}`, level }, services);
     if (compiled === undefined) continue;
+    if (compiled.readsBody === true && !readsBody) {
+      readsBody = true;
+      // Who may not come this far has nothing held. Before a backend, the adapter holds it.
+      if (level === 'backend') holdBody = true;
+      else steps.push(holding.request);
+    }
+    if (compiled.responseBody !== undefined && responseBody !== 'read') responseBody = compiled.responseBody;
     if (compiled.onRequest !== undefined) steps.push(compiled.onRequest.bind(compiled));
     if (compiled.onResponse !== undefined) onResponse.push(compiled.onResponse.bind(compiled));
     if (compiled.wrapDispatch !== undefined) wraps.push(compiled.wrapDispatch.bind(compiled));
     if (compiled.onUpstream !== undefined) prepares.push(compiled.onUpstream.bind(compiled));
     if (compiled.tls !== undefined) tls = compiled.tls;
     if (compiled.holdBody === true) holdBody = true;
+  }
+  if (responseBody !== undefined) {
+    const hold = holding.response(responseBody);
+    if (level === 'backend') prepares.unshift((_, exchange) => hold(exchange));
+    else steps.unshift(hold);
   }
   return { steps, onResponse, wraps, prepares, tls, holdBody, unguarded: unguarded(ordered), values };
 }
@@ -104,6 +128,7 @@ export function backendHooks(sets: readonly PolicySet[]): BackendHooks {
     prepare: combinePrepares(prepares),
     onResponse: combineResponses(responses),
     tls: sets.reduce<UpstreamTls | null>((tls, set) => set.tls ?? tls, null),
+    holdBody: sets.slice(1).some((set) => set.holdBody),
     policies: Object.assign({}, ...sets.slice(1).map((set) => set.values)),
   };
 }

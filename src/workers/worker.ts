@@ -52,17 +52,18 @@ const accessLog = new AccessLog({
   announce: () => send({ type: 'lines' }),
 });
 const recorder = new Recorder(metrics, accessLog);
-const reply = new PipelineReplier(recorder, log, { serverTiming: settings.serverTiming });
 const bodies = MemoryBudget.open(boot.memory, BUDGET.bodies, index);
+const reply = new PipelineReplier(recorder, log, { serverTiming: settings.serverTiming, bodies });
 
-const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index), metrics, log };
-const clusters = new Clusters(upstream);
-const dispatch = createDispatch(upstream);
-const credentials = new Credentials({ metrics, log });
 const cel = new Expressions(gatewayEnvironment({ customFunctions: settings.customFunctions }), (policy, error) => {
   metrics.celErrors.labels({ policy }).inc();
   log.debug('an expression failed', { policy, error: error.message });
 });
+
+const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index), metrics, log, cel };
+const clusters = new Clusters(upstream);
+const dispatch = createDispatch(upstream);
+const credentials = new Credentials({ metrics, log });
 
 const policyServices: PolicyServices = {
   buckets: TokenBuckets.open(boot.buckets, index),

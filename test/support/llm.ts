@@ -171,7 +171,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     values: options.values ?? {},
     maxBufferBytes: options.maxBufferBytes ?? null,
     holdBody: false,
-    reply: new PipelineReplier(new Recorder(metrics, null), SILENT, { serverTiming: false }),
+    reply: new PipelineReplier(new Recorder(metrics, null), SILENT, { serverTiming: false, bodies }),
   };
   const target: BackendTarget =
     options.providers === undefined

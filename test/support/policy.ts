@@ -1,8 +1,14 @@
+import { Expressions, gatewayEnvironment } from '../../src/cel/index.ts';
 import type { ResponseHead } from '../../src/exchange.ts';
 import { HeaderList } from '../../src/headers.ts';
 import type { CompiledPolicy, PolicyDefinition } from '../../src/policies/definition.ts';
 import type { PolicyServices } from '../../src/policies/services.ts';
 import type { PolicyLevel } from '../../src/resources/catalogue.ts';
+
+/** Expressions with agentgateway's environment; who failed is told to `errors`. */
+export function expressions(errors: string[] = []): Expressions {
+  return new Expressions(gatewayEnvironment({ env: {} }), (owner) => errors.push(owner));
+}
 
 /** Parses a value by the policy's schema and compiles it. Throws where the value is invalid. */
 export function compilePolicy(
@@ -10,11 +16,12 @@ export function compilePolicy(
   value: unknown,
   options: { level?: PolicyLevel; services?: Partial<PolicyServices>; key?: string } = {},
 ): CompiledPolicy {
-  const parsed = policy.schema.parse(value);
+  const parsed = ((options.level && policy.schemas?.[options.level]) ?? policy.schema).parse(value);
   const faults = policy.faults?.(parsed) ?? [];
   if (faults.length > 0) throw new Error(faults.map((fault) => `${fault.path.join('.')}: ${fault.message}`).join('\n'));
   const scope = { key: options.key ?? 'test', level: options.level ?? 'route' };
-  const compiled = policy.compile?.(parsed, scope, (options.services ?? {}) as PolicyServices);
+  const services = { cel: expressions(), ...options.services } as PolicyServices;
+  const compiled = policy.compile?.(parsed, scope, services);
   if (compiled === undefined) throw new Error(`${policy.name} does not compile`);
   return compiled;
 }

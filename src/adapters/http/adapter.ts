@@ -28,8 +28,11 @@ class HttpBackend implements CompiledBackend {
   }
 
   handle(exchange: Exchange, context: RouteContext): void | Promise<void> {
-    if (context.holdBody && exchange.downstream.hasBody) return this.#handleHeld(exchange, context);
-    this.#send(exchange, context, exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
+    const { downstream, heldBody } = exchange;
+    if (heldBody !== null)
+      return this.#send(exchange, context, downstream.hasBody || heldBody.length > 0 ? heldBody : null);
+    if (context.holdBody && downstream.hasBody) return this.#handleHeld(exchange, context);
+    this.#send(exchange, context, downstream.hasBody ? downstream.bodyStream() : null);
   }
 
   async #handleHeld(exchange: Exchange, context: RouteContext): Promise<void> {

@@ -12,6 +12,7 @@ import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
+import { type ModelRules, modelRules } from './model-rules.ts';
 import { ModelDirectory } from './models/directory.ts';
 import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
@@ -35,6 +36,17 @@ interface RoutedModel {
   /** The target alone, which may have several keys. */
   readonly groups: TargetGroups;
   readonly headers: readonly ValueTest[];
+  readonly rules: ModelRules | null;
+}
+
+/** What is asked for. */
+interface Wanted {
+  readonly exchange: Exchange;
+  /** What expressions may read of it. */
+  readonly body: RequestBody | null;
+  readonly clientModel: string;
+  /** An entry would have served it whose rules don't let the caller. */
+  denied: boolean;
 }
 
 /** The `llm:` section: the model that a request names decides which provider it goes to. */
@@ -55,11 +67,13 @@ export class ModelRouter implements CompiledBackend {
     const standby = standbyModels(router);
     const planned = router.models.map((model, index) => {
       const health = standby.has(model) ? { health: DEFAULT_HEALTH } : {};
-      const policies = { ...health, ...model.provider.policies, ...model.policies };
+      // Who may use the model is asked before it is chosen.
+      const { authorization: _, ...own } = model.policies;
+      const policies = { ...health, ...model.provider.policies, ...own };
       const target = new ProviderTarget(model.provider, policies, `${scope}/${model.name}/${index}`, services);
       const headers = model.headers.map(({ name, value }) => compileValueTest(name, value));
       const groups = new TargetGroups([[{ target, model: '' }]]);
-      return { model, target, groups, headers, policies };
+      return { model, target, groups, headers, rules: modelRules(model, services.cel), policies };
     });
     this.#models = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
@@ -79,7 +93,11 @@ export class ModelRouter implements CompiledBackend {
     const incoming = receive(exchange, context, route);
     const endpoint = endpointFor(exchange, configured);
     if (endpoint !== null) return this.#serveEndpoint(incoming, endpoint, plan);
-    if (route === 'models') return serveRouterModels(incoming, this.#router, this.#models, this.#directory);
+    if (route === 'models') {
+      const visible = this.#models.filter(({ rules }) => rules?.list(exchange) !== false);
+      const router = { ...this.#router, models: visible.map(({ model }) => model) };
+      return serveRouterModels(incoming, router, visible, this.#directory);
+    }
     if (configured === undefined && isRealtimeCall(exchange)) return this.#serveCall(incoming, plan);
     if (route === 'realtime' && opensSession(exchange)) return this.#serveRealtime(incoming, plan);
     return this.#serve(incoming, plan, configured !== undefined);
@@ -163,17 +181,18 @@ export class ModelRouter implements CompiledBackend {
   }
 
   /** Who may be asked without a model: entries that this request could reach, and that nothing stands in front of. */
-  #accounts({ headers }: Exchange): readonly AccountOption[] {
+  #accounts(exchange: Exchange): readonly AccountOption[] {
     return this.#models
-      .filter(({ model, headers: tests }) => {
-        const reached = tests.every((test) => test.holds(headers.getJoined(test.name)));
-        return reached && model.inactive.length === 0;
+      .filter(({ model, headers, rules }) => {
+        const reached = headers.every((test) => test.holds(exchange.headers.getJoined(test.name)));
+        return reached && model.inactive.length === 0 && rules?.list(exchange) !== false;
       })
       .map(({ model, target }) => ({ target, model: model.name }));
   }
 
   /**
-   * `body`: what conditions may read of it. Throws model_not_allowed, model_not_found, virtual_model_no_matching_target or not_active.
+   * `body`: what conditions may read of it. Throws model_not_allowed, model_authorization_denied, model_not_found,
+   * virtual_model_no_matching_target or not_active.
    */
   #groupsFor(
     { exchange }: Incoming,
@@ -181,30 +200,46 @@ export class ModelRouter implements CompiledBackend {
     body: RequestBody | null = null,
   ): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
-    const virtual = this.#virtual.get(model);
+    const wanted: Wanted = { exchange, body, clientModel: model, denied: false };
+    try {
+      return this.#resolve(wanted);
+    } catch (error) {
+      const missing = error instanceof GatewayError && error.code === 'model_not_found';
+      throw missing && wanted.denied ? new GatewayError('model_authorization_denied') : error;
+    }
+  }
+
+  #resolve(wanted: Wanted): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
+    const { exchange, body, clientModel } = wanted;
+    const virtual = this.#virtual.get(clientModel);
     if (virtual === undefined) {
-      const routed = this.#find(exchange, model, false);
+      const routed = this.#find(wanted, clientModel, false);
       if (routed === null) throw new GatewayError('model_not_found');
       return { groups: routed.groups, passthrough: routed.model.passthrough };
     }
     const resolve = (name: string) => {
-      const routed = this.#find(exchange, name, true);
+      const routed = this.#find(wanted, name, true);
       return routed === null ? null : { target: routed.target, model: name };
     };
     const { routing } = virtual;
     if (routing.kind !== 'conditional') return { groups: virtualGroups(routing, resolve), passthrough: 'detect' };
-    const target = this.#conditional.get(model)?.choose(llmActivation(exchange, body, model)) ?? '';
+    const target = this.#conditional.get(clientModel)?.choose(llmActivation(exchange, body, clientModel)) ?? '';
     return { groups: new TargetGroups([[found(resolve(target))]]), passthrough: 'detect' };
   }
 
-  /** The entry that serves a concrete model; `internal` ones only for virtual models. */
-  #find(exchange: Exchange, model: string, internal: boolean): RoutedModel | null {
+  /**
+   * The entry that serves a concrete model, the first that matches and whose rules let the caller use it; `internal` ones only for
+   * virtual models.
+   */
+  #find(wanted: Wanted, model: string, internal: boolean): RoutedModel | null {
+    const { exchange, body, clientModel } = wanted;
     for (const routed of this.#models) {
       if (!internal && routed.model.visibility !== 'public') continue;
       if (!matchesPattern(routed.model.name, model)) continue;
       if (!routed.headers.every((test) => test.holds(exchange.headers.getJoined(test.name)))) continue;
       if (routed.model.inactive.length > 0) throw notServed(routed.model);
-      return routed;
+      if (routed.rules?.allow(exchange, body, clientModel, model) !== false) return routed;
+      wanted.denied = true;
     }
     return null;
   }

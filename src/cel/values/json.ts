@@ -100,3 +100,10 @@ export function toText(value: CelValue): string {
   const plain = toJs(value);
   return typeof plain === 'string' ? plain : JSON.stringify(plain);
 }
+
+/** What a body shows of a value: text and bytes as they are, all else as JSON. */
+export function toBytes(value: CelValue): Buffer {
+  if (typeof value === 'string') return Buffer.from(value);
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return Buffer.from(JSON.stringify(toJs(value)));
+}

@@ -1,14 +1,7 @@
-import type { Downstream, Exchange } from '../../exchange.ts';
+import type { BodyBytes, Downstream, Exchange } from '../../exchange.ts';
 import type { HeaderList } from '../../headers.ts';
 import { HeaderView } from '../values/headers.ts';
 import type { CelValue } from '../values/value.ts';
-
-/** A body as far as it was held. */
-export interface HeldBody {
-  readonly bytes: Buffer;
-  /** False: it is longer than could be held, `bytes` is how it begins. */
-  readonly complete: boolean;
-}
 
 /** A request's tool, prompt, resource or task, on its target. Fields that aren't known are absent. */
 export interface McpItem {
@@ -40,15 +33,18 @@ export interface LlmDetails {
   readonly params?: object;
 }
 
-/** What an expression can read beyond the exchange: who evaluates it gives what is known at that moment. */
+/**
+ * What an expression can read beyond the exchange: who evaluates it gives what is known at that moment. Bodies, the response and
+ * metadata are the exchange's own where nothing else is given.
+ */
 export interface CelFacts {
-  readonly requestBody?: HeldBody | null;
+  readonly requestBody?: BodyBytes | null;
   readonly response?: {
     readonly status: number;
     readonly headers: HeaderList;
     readonly grpcStatus?: number | null;
   } | null;
-  readonly responseBody?: HeldBody | null;
+  readonly responseBody?: BodyBytes | null;
   /** Of a verified token. `rawToken` null: not kept. */
   readonly jwt?: { readonly claims: object; readonly rawToken: string | null } | null;
   /** The key that `exchange.apiKey` names; null: not kept. */
@@ -110,6 +106,40 @@ export class GatewayActivation {
     this.exchange = exchange;
     this.facts = facts;
     this.connection = connection;
+  }
+
+  get requestBody(): BodyBytes | null {
+    const { exchange, facts } = this;
+    if (facts.requestBody !== undefined) return facts.requestBody;
+    const held = exchange?.heldBody ?? null;
+    return held === null ? null : { bytes: held, complete: true };
+  }
+
+  get response(): NonNullable<CelFacts['response']> | null {
+    const { exchange, facts } = this;
+    return facts.response !== undefined ? facts.response : (exchange?.response ?? null);
+  }
+
+  get responseBody(): BodyBytes | null {
+    const { exchange, facts } = this;
+    if (facts.responseBody !== undefined) return facts.responseBody;
+    const held = exchange?.heldResponse?.body ?? null;
+    if (held !== null) return { bytes: held, complete: true };
+    const capture = exchange?.responseCapture ?? null;
+    return capture === null ? null : { bytes: Buffer.concat(capture.chunks), complete: capture.complete };
+  }
+
+  get backend(): NonNullable<CelFacts['backend']> | null {
+    const { exchange, facts } = this;
+    if (facts.backend !== undefined) return facts.backend;
+    if (exchange === null || exchange.routed.backend === '') return null;
+    const type = exchange.backendType;
+    return { name: exchange.routed.backend, type, protocol: type === 'ai' ? 'llm' : type === 'mcp' ? 'mcp' : 'http' };
+  }
+
+  get metadata(): object | null {
+    const { exchange, facts } = this;
+    return facts.metadata !== undefined ? facts.metadata : (exchange?.metadata ?? null);
   }
 
   /** The value of a variable or field that is worth keeping: `make` makes it when it is first read. */

@@ -1,19 +1,20 @@
+import type { BodyBytes } from '../../exchange.ts';
 import type { Definition } from '../definitions.ts';
 import { invalidArgument } from '../errors.ts';
 import { HeaderView } from '../values/headers.ts';
 import { CelDuration, CelTimestamp } from '../values/time.ts';
 import type { CelValue } from '../values/value.ts';
-import type { GatewayActivation, HeldBody } from './activation.ts';
+import type { GatewayActivation } from './activation.ts';
 import { fieldOf, integer, record, text } from './fields.ts';
 
 type GatewayDefinition = Definition<GatewayActivation>;
 
 const ofRequest = fieldOf(({ exchange }) => exchange);
-const ofResponse = fieldOf(({ facts }) => facts.response);
+const ofResponse = fieldOf((activation) => activation.response);
 
 const VERSIONS = { '1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1', '2': 'HTTP/2' } as const;
 
-function whole(body: HeldBody | null | undefined, name: string): CelValue {
+function whole(body: BodyBytes | null | undefined, name: string): CelValue {
   if (body === null || body === undefined) return null;
   if (!body.complete) throw invalidArgument(`${name} is longer than the gateway holds`);
   return body.bytes;
@@ -44,11 +45,11 @@ export const request: GatewayDefinition = record(
     },
     body: ofRequest(
       'The body, as bytes. The route holds it to `maxBufferSize`; a longer one is an error.',
-      (_, { facts }) => whole(facts.requestBody, 'request.body'),
+      (_, { requestBody }) => whole(requestBody, 'request.body'),
     ),
     bodyPrefix: ofRequest(
       'The body, or as much of it as the route holds.',
-      (_, { facts }) => facts.requestBody?.bytes ?? null,
+      (_, { requestBody }) => requestBody?.bytes ?? null,
     ),
     startTime: ofRequest('When the request began, a timestamp.', ({ startedAtUnixMs }) =>
       CelTimestamp.fromMs(startedAtUnixMs),
@@ -61,17 +62,18 @@ export const request: GatewayDefinition = record(
 
 export const response: GatewayDefinition = record(
   'The response, once there is one.',
-  ({ facts }) => (facts.response ?? null) !== null,
+  ({ response }) => response !== null,
   {
     code: ofResponse('The status code.', ({ status }) => BigInt(status)),
     grpcStatus: ofResponse('The gRPC status, where there is one.', ({ grpcStatus }) => integer(grpcStatus)),
     headers: ofResponse('The headers, by lower-case name.', ({ headers }) => new HeaderView(headers, null)),
-    body: ofResponse('The body, as bytes. It is held to `maxBufferSize`; a longer one is an error.', (_, { facts }) =>
-      whole(facts.responseBody, 'response.body'),
+    body: ofResponse(
+      'The body, as bytes. It is held to `maxBufferSize`; a longer one is an error.',
+      (_, { responseBody }) => whole(responseBody, 'response.body'),
     ),
     bodyPrefix: ofResponse(
       'The body, or as much of it as is held.',
-      (_, { facts }) => facts.responseBody?.bytes ?? null,
+      (_, { responseBody }) => responseBody?.bytes ?? null,
     ),
   },
 );

@@ -7,7 +7,7 @@ type GatewayDefinition = Definition<GatewayActivation>;
 
 const mcpOf = ({ facts }: GatewayActivation) => facts.mcp;
 const ofMcp = fieldOf(mcpOf);
-const ofBackend = fieldOf(({ facts }) => facts.backend);
+const ofBackend = fieldOf((activation) => activation.backend);
 
 const PAYLOADS = ['arguments', 'result', 'error'] as const;
 
@@ -49,7 +49,7 @@ export const mcp: GatewayDefinition = record('An MCP request.', (activation) => 
 
 export const backend: GatewayDefinition = record(
   'The backend the request goes to.',
-  ({ facts }) => (facts.backend ?? null) !== null,
+  (activation) => activation.backend !== null,
   {
     name: ofBackend('Its name.', ({ name }) => name),
     type: ofBackend('`ai`, `mcp`, `static`, `dynamic`, `service` or `unknown`.', ({ type }) => type),
@@ -75,5 +75,5 @@ export const mcpGuardrails: GatewayDefinition = open(
 export const metadata: GatewayDefinition = open(
   'metadata',
   'What transformations put there.',
-  ({ facts }) => facts.metadata,
+  (activation) => activation.metadata,
 );

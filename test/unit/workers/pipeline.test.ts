@@ -7,6 +7,7 @@ import { definePolicy, type PolicyDefinition } from '../../../src/policies/defin
 import { localRateLimit } from '../../../src/policies/local-rate-limit.ts';
 import type { PolicyServices } from '../../../src/policies/services.ts';
 import type { Listener, Resource, Route, TargetedPolicy } from '../../../src/resources/types.ts';
+import { BUDGET, MemoryBudget } from '../../../src/state/shared/memory-budget.ts';
 import { TokenBuckets } from '../../../src/state/shared/token-buckets.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import type { Recorder } from '../../../src/telemetry/record.ts';
@@ -131,6 +132,7 @@ class House {
   readonly ended: Exchange[] = [];
   readonly errors: string[] = [];
   readonly buckets = TokenBuckets.open(TokenBuckets.create({ rows: 1, workers: 1 }), 0);
+  readonly bodies = MemoryBudget.open(MemoryBudget.create({ bodies: 1 << 20, drains: 1 }), BUDGET.bodies);
   readonly plan: Plan;
   readonly #pipeline: Pipeline;
 
@@ -139,15 +141,13 @@ class House {
     const reply = new PipelineReplier(
       { end: (exchange: Exchange) => this.ended.push(exchange) } as unknown as Recorder,
       log,
-      {
-        serverTiming: false,
-      },
+      { serverTiming: false, bodies: this.bodies },
     );
     this.plan = new Plan({
       policies: REGISTRY,
       adapters: new Map([echo, talking].flatMap((adapter) => adapter.kinds.map((kind) => [kind, adapter]))),
       policyServices: { buckets: this.buckets, metrics: new Metrics() } as PolicyServices,
-      adapterServices: {} as AdapterServices,
+      adapterServices: { bodies: this.bodies } as AdapterServices,
       dispatch: () => ({ resume() {}, abort() {} }),
       reply,
       cluster: () => {

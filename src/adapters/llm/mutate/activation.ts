@@ -8,6 +8,7 @@ const USER_MODEL = 'agentgateway_user_model';
 /** A body that is parsed where an expression reads it, and once; `json` null: it is no JSON object. */
 export interface ReadableBody {
   readonly json: JsonObject | null;
+  readonly bytes?: Buffer;
 }
 
 /**
@@ -22,11 +23,13 @@ export function llmActivation(
   clientModel: string,
   model = '',
 ): GatewayActivation {
+  const bytes = body?.bytes;
   return activationOf(exchange, {
+    ...(bytes !== undefined && { requestBody: { bytes, complete: true } }),
     get llmRequest() {
       const json = body?.json ?? null;
       return json === null || model === '' || json.model === model ? json : { ...json, model };
     },
-    metadata: { [USER_MODEL]: clientModel },
+    metadata: { ...exchange.metadata, [USER_MODEL]: clientModel },
   });
 }
