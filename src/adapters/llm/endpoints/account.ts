@@ -128,6 +128,8 @@ export function forwardToAccount(
   const route = 'passthrough';
   const to = { route, converted: false, throughHub: false, model: '', streaming: false, endpoint } as const;
   const call = target.call(exchange, context, to, false);
+  // Of several keys the first: each might be of an account of its own, and what is kept has to be found again.
+  call.credential = 0;
   call.body = exchange.heldBody ?? (exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
   const onClientAbort = plan.onClientAbortOf(target);
   send(incoming, call, target, services, { format: null, hideUsage: false, onClientAbort, conversion: null });

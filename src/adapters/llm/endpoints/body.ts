@@ -13,8 +13,15 @@ export interface EndpointBody extends ReadableBody {
   readonly streaming: boolean;
   /** What policies make of the members, as `RequestBody.changes` says. */
   changes(policy: CompiledAiPolicy, computed: MemberValues, asked: string): MemberValues;
-  /** The body as it goes to the provider: with these changes, and `model`; '' leaves the client's. */
-  encode(model: string, changes: MemberValues): Buffer;
+  /** The body as it goes to the provider: with these changes, `model` ('' leaves the client's), and what `final` makes of that. */
+  encode(model: string, changes: MemberValues, final: Final | null): Buffer;
+}
+
+/** What is computed of a body as the provider would get it. */
+export interface Final {
+  values(body: ReadableBody): MemberValues;
+  /** Sets them in a JSON body. */
+  apply(bytes: Buffer): Buffer;
 }
 
 /** Throws `invalid_request_body` for what is neither one JSON object nor a form. */
@@ -28,7 +35,10 @@ export function readBody(bytes: Buffer, contentType: string, members: BodyMember
     model: body.model,
     streaming: body.streaming,
     changes: (policy, computed, asked) => body.changes(policy, computed, asked),
-    encode: (model, changes) => body.encode(model, changes, false),
+    encode(model, changes, final) {
+      const encoded = body.encode(model, changes, false);
+      return final === null ? encoded : final.apply(encoded);
+    },
   };
 }
 
@@ -36,8 +46,10 @@ class FormBody implements EndpointBody {
   readonly model: string;
   readonly streaming: boolean;
   readonly #form: MultipartForm;
+  readonly #type: string;
 
   constructor(bytes: Buffer, contentType: string) {
+    this.#type = contentType;
     const form = MultipartForm.read(bytes, contentType);
     if (form === null) throw new GatewayError('invalid_request_body', 'The request body is not a well-formed form.');
     this.#form = form;
@@ -66,11 +78,15 @@ class FormBody implements EndpointBody {
   }
 
   /** A field's text is the value itself where that is a string, else its JSON, which for numbers and truth values is what forms say. */
-  encode(model: string, changes: MemberValues): Buffer {
+  encode(model: string, changes: MemberValues, final: Final | null): Buffer {
     const edits: FieldEdit[] = [];
     for (const [name, json] of changes) if (name !== 'model') edits.push({ name, value: textOf(json) });
     if (model !== '' && model !== this.model) edits.push({ name: 'model', value: model });
-    return this.#form.encode(edits);
+    const encoded = this.#form.encode(edits);
+    if (final === null) return encoded;
+    const form = MultipartForm.read(encoded, this.#type);
+    const values = final.values({ json: form?.texts() ?? {} });
+    return form?.encode([...values].map(([name, json]) => ({ name, value: textOf(json) }))) ?? encoded;
   }
 }
 

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../../errors/table.ts';
+import type { Exchange } from '../../../exchange.ts';
 import type { LlmOperation } from '../../../facts/llm.ts';
 import type { UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices } from '../../adapter.ts';
@@ -12,7 +13,7 @@ import type { AnswerPlan } from '../relay.ts';
 import { type Incoming, send } from '../serve.ts';
 import type { Destination } from '../target.ts';
 import type { Candidate } from '../target-groups.ts';
-import type { EndpointBody } from './body.ts';
+import type { EndpointBody, Final } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ImageConversion, imageConversion } from './images/conversion.ts';
 import { convertingDispatch } from './images/sink.ts';
@@ -78,9 +79,13 @@ export function forwardEndpoint(
     };
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);
-    const bytes = body.encode(model, changes);
-    directed.body = conversion === null ? bytes : conversion.encode(bytes, strict);
-    if (conversion !== null) directed.path = conversion.pathFrom(directed.path);
+    const final = finalOf(policy, exchange, body.model);
+    if (conversion === null) directed.body = body.encode(model, changes, final);
+    else {
+      const converted = conversion.encode(body.encode(model, changes, null), strict);
+      directed.body = final === null ? converted : final.apply(converted);
+      directed.path = conversion.pathFrom(directed.path);
+    }
     answer.onClientAbort = choice.onClientAbortOf(target);
     return directed;
   };
@@ -98,6 +103,14 @@ function modelFor(asked: string, changes: MemberValues, { aliases }: CompiledAiP
   const value: unknown = set === undefined ? asked : JSON.parse(set ?? '""');
   const model = typeof value === 'string' ? value : '';
   return aliases === null ? model : aliases.resolve(model);
+}
+
+function finalOf({ finalTransformations: final }: CompiledAiPolicy, exchange: Exchange, named: string): Final | null {
+  if (final === null) return null;
+  return {
+    values: (body) => final.values(body, exchange, named),
+    apply: (bytes) => final.apply(bytes, exchange, named),
+  };
 }
 
 const formats = new Map<LlmOperation, Format>();

@@ -125,6 +125,26 @@ describe('what is sent', () => {
     expect(call.path).toBe('/openai/v1/audio/transcriptions');
   });
 
+  it('has what expressions make of it, in forms and in JSON, also where that is converted', async () => {
+    const ai = {
+      transformations: { prompt: 'llmRequest.prompt + "!"', user: '"u"' },
+      finalTransformations: { size: 'llmRequest.model == "gpt-image-1" ? "1024x1024" : null', extra: '[1]' },
+    };
+    const models = [
+      model('m', { provider: provider('openAI', { settings: { model: 'gpt-image-1' } }) }),
+      model('gemini-*', { provider: provider('gemini') }),
+    ];
+    const llm = llmBench({ models, values: { ai } });
+    await serve(llm, { url: '/v1/images/edits', headers: FORM, body: form({ model: 'm', prompt: 'a', size: 'auto' }) });
+    await serve(llm, { url: IMAGES, body: json({ model: 'm', prompt: 'a' }) });
+    await serve(llm, { url: IMAGES, body: json({ model: 'gemini-image', prompt: 'a' }) });
+    const [edit, made, google] = llm.flights;
+    const expected = { model: 'gpt-image-1', prompt: 'a!', size: '1024x1024', user: 'u' };
+    expect(edit?.sent).toBe(form({ ...expected, extra: '[1]' }));
+    expect(made?.json).toEqual({ ...expected, extra: [1] });
+    expect(google?.json).toMatchObject({ contents: [{ parts: [{ text: 'a!' }] }], extra: [1] });
+  });
+
   it('is JSON with its members', async () => {
     const { flight } = await ask(['openAI', { settings: { model: 'gpt-image-1' } }], {
       url: IMAGES,
