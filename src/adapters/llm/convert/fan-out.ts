@@ -11,8 +11,8 @@ export interface FurtherCalls {
   readonly maxHeldBytes: number;
   /** `index`: from 1. */
   call(index: number): UpstreamCall;
-  /** Takes a complete answer; what it throws fails the whole. */
-  read(index: number, headers: readonly string[], body: Buffer): void;
+  /** Takes a complete answer, and gives the bytes that it still holds of it; what it throws fails the whole. */
+  read(index: number, headers: readonly string[], body: Buffer): number;
 }
 
 /**
@@ -88,7 +88,12 @@ class FannedFlight implements Flight {
   held(bytes: number): void {
     this.#heldBytes += bytes;
     if (this.#rest !== null && this.#heldBytes > this.#rest.maxHeldBytes) {
-      this.fail(new GatewayError('upstream_protocol', "The provider's answers are larger than may be converted."));
+      this.fail(
+        new GatewayError(
+          'upstream_protocol',
+          "The provider's answers are larger than may be held; frontendPolicies.http.maxBufferSize is the limit.",
+        ),
+      );
     }
   }
 
@@ -102,7 +107,10 @@ class FannedFlight implements Flight {
     if (this.#over) return;
     this.#flights.delete(part);
     try {
-      if (part.index > 0) this.#rest?.read(part.index, part.headers, part.body());
+      if (part.index > 0 && this.#rest !== null) {
+        const body = part.body();
+        this.#heldBytes += this.#rest.read(part.index, part.headers, body) - body.length;
+      }
     } catch (error) {
       this.fail(error instanceof GatewayError ? error : new GatewayError('internal', undefined, { cause: error }));
       return;

@@ -35,8 +35,8 @@ export interface UnaryConversion {
   readonly lossy: string;
   /** The provider's bodies, one a call, at least one. */
   readonly requests: readonly JsonObject[];
-  /** Reads the answer to a call. Throws `upstream_response_invalid`. */
-  read(index: number, headers: readonly string[], body: Buffer): void;
+  /** Reads the answer to a call, and gives the bytes that are held of it. Throws `upstream_response_invalid`. */
+  read(index: number, headers: readonly string[], body: Buffer): number;
   /** What all calls' answers come to, once each was read. Throws `upstream_response_invalid`. */
   finish(): { readonly body: string; readonly model: string; readonly usage: Usage | null };
   decodeFault(status: number, body: JsonObject | null, text: string): ProviderFault;
@@ -95,12 +95,14 @@ class HubConversion<Request, Answer extends UnaryAnswer, F extends string> imple
     this.maxHeldBytes = settings.maxHeldBytes;
   }
 
-  read(index: number, headers: readonly string[], bytes: Buffer): void {
+  read(index: number, headers: readonly string[], bytes: Buffer): number {
     const body = parseObject(bytes.toString('utf8'));
     if (body === null)
       throw new GatewayError('upstream_response_invalid', "The provider's answer is not a JSON object.");
     const { model } = this.#settings;
-    this.#answers[index] = this.#provider.decodeAnswer(body, { model, inputTokens: tokensOf(headers) });
+    const answer = this.#provider.decodeAnswer(body, { model, inputTokens: tokensOf(headers) });
+    this.#answers[index] = answer;
+    return this.#hub.sizeOf(answer);
   }
 
   finish(): { readonly body: string; readonly model: string; readonly usage: Usage | null } {

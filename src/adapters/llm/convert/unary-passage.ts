@@ -70,7 +70,10 @@ export class UnaryPassage implements Passage, Observer {
   end(): void {
     try {
       if (this.contentBytes > this.#conversion.maxHeldBytes) {
-        throw new GatewayError('upstream_protocol', "The provider's answer is larger than may be converted.");
+        throw new GatewayError(
+          'upstream_protocol',
+          "The provider's answer is larger than may be held; frontendPolicies.http.maxBufferSize is the limit.",
+        );
       }
       this.#conversion.read(0, this.#answerHeaders, Buffer.concat(this.#chunks));
       this.#chunks.length = 0;

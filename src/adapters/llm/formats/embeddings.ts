@@ -31,7 +31,14 @@ export const EMBEDDINGS: EmbeddingHub = {
   ],
   split,
   join,
+  sizeOf: ({ vectors }) => vectors.reduce((sum, one) => sum + numbersIn(one) * NUMBER_BYTES, 0),
 };
+
+const NUMBER_BYTES = 8;
+
+function numbersIn(vectors: Vectors): number {
+  return Object.values(vectors).reduce((sum, numbers) => sum + numbers.length, 0);
+}
 
 /** As many calls as it takes; an input is never cut in two. */
 function split(request: EmbeddingRequest, { inputs: most, characters }: BatchLimit): readonly EmbeddingRequest[] {

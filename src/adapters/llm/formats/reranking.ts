@@ -13,7 +13,11 @@ export const RERANKING: RerankHub = {
   codecs: [cohereRerankCodec, jinaRerankCodec, bedrockRerankCodec, vertexRankCodec],
   split,
   join,
+  sizeOf: ({ results }) => results.length * RESULT_BYTES,
 };
+
+/** An index and a score. */
+const RESULT_BYTES = 16;
 
 /** A document's score doesn't depend on the others, so that some can be asked for at a time. */
 function split(request: RerankRequest, { inputs }: BatchLimit): readonly RerankRequest[] {

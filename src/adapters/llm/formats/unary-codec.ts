@@ -70,4 +70,6 @@ export interface UnaryHub<Request, Answer extends UnaryAnswer, F extends string>
   split(request: Request, limit: BatchLimit): readonly Request[];
   /** The answers to `parts` as one. Throws `upstream_response_invalid` where one isn't what was asked for. */
   join(answers: readonly Answer[], parts: readonly Request[], whole: Request): Answer;
+  /** Bytes of memory that an answer takes, about. */
+  sizeOf(answer: Answer): number;
 }

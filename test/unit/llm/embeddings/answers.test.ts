@@ -251,6 +251,6 @@ describe('answers that are none', () => {
     llm.flights[0]?.answer(200, JSON.stringify({ embedding: new Array(500).fill(1) }));
     await turn();
     expect(exchange.downstream.status).toBe(502);
-    expect(exchange.downstream.text).toContain('larger than may be converted');
+    expect(exchange.downstream.text).toContain('larger than may be held');
   });
 });

@@ -101,7 +101,21 @@ describe('several calls', () => {
     });
     for (const flight of llm.flights) flight.answer(200, JSON.stringify({ embedding: new Array(100).fill(1) }));
     expect(exchange.downstream.status).toBe(502);
-    expect(exchange.downstream.text).toContain('larger than may be converted');
+    expect(exchange.downstream.text).toContain('larger than may be held');
+  });
+
+  it('hold the vectors of an answer, not its text', async () => {
+    const llm = llmBench({ providers: [[bedrock]], maxBufferBytes: 2500 });
+    const exchange = await serve(llm, {
+      url: '/v1/embeddings',
+      body: JSON.stringify({ model: TITAN, input: inputs(20) }),
+    });
+    const embedding = new Array(10).fill(0.12345678901234568);
+    const text = JSON.stringify({ embedding });
+    expect(text.length * 20).toBeGreaterThan(2500);
+    for (let i = 0; i < 20; i++) llm.flights[i]?.answer(200, text);
+    expect(exchange.downstream.status).toBe(200);
+    expect(JSON.parse(exchange.downstream.text).data).toHaveLength(20);
   });
 
   it('take as many texts as a call may have tokens', async () => {
