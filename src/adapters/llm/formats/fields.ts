@@ -142,3 +142,8 @@ export function compact<T extends JsonObject>(object: T): T {
   for (const name in object) if (object[name] === undefined) delete object[name];
   return object;
 }
+
+/** `{ [name]: value }`, or nothing where there is no value. */
+export function optional<K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [name]: value } as Partial<Record<K, V>>);
+}

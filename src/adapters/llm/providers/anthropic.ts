@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
-import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
+import { defaultMaxTokensOf } from '../formats/claude/models.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
-import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
+import { defaultMaxTokensOf } from '../formats/claude/models.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
 import { fixAnthropicHeaders } from './anthropic.ts';
 import { renameMaxTokens, shapeForOpenAI } from './openai-models.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../../facts/conversation.ts';
-import { defaultMaxTokensOf } from '../formats/anthropic-messages/models.ts';
+import { defaultMaxTokensOf } from '../formats/claude/models.ts';
 import type { FormatName } from '../formats/route-types.ts';
 import { editMembers } from '../json-edit.ts';
 import { JsonScanner } from '../json-scan.ts';

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Answer } from '../../../../facts/answer.ts';
 import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
+import { ANSWER_TOOL, VALUE_TOOL } from '../claude/names.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
-import { Fields } from '../fields.ts';
+import { Fields, optional } from '../fields.ts';
 import { decodeContent } from './decode-parts.ts';
 import { type ClientSide, encodePart } from './encode-parts.ts';
-import { ANSWER_TOOL, VALUE_TOOL } from './names.ts';
 import { messagesUsage } from './native.ts';
-import { extraOf, optional, ownFields } from './own.ts';
+import { extraOf, ownFields } from './own.ts';
 import { decodeStop, encodeStop } from './stops.ts';
 
 /** Whole answers (https://docs.anthropic.com/en/api/messages). */

@@ -1,6 +1,6 @@
 import type { Citation, JsonObject } from '../../../../facts/conversation.ts';
-import type { Fields } from '../fields.ts';
-import { extraOf, FORMAT, optional, ownFields } from './own.ts';
+import { type Fields, optional } from '../fields.ts';
+import { extraOf, FORMAT, ownFields } from './own.ts';
 
 /** Citations (https://docs.anthropic.com/en/docs/build-with-claude/citations): each is of the whole text block it stands on. */
 

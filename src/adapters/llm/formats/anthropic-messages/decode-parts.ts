@@ -1,9 +1,9 @@
 import type { MediaSource, Part, Signature, ToolCallPart } from '../../../../facts/conversation.ts';
-import type { Fields } from '../fields.ts';
+import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from '../claude/names.ts';
+import { redactedOf, thinkingOf } from '../claude/thinking.ts';
+import { type Fields, optional } from '../fields.ts';
 import { decodeCitation } from './citations.ts';
-import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from './names.ts';
-import { FORMAT, keptOf, optional } from './own.ts';
-import { redactedOf, thinkingOf } from './thinking.ts';
+import { FORMAT, keptOf } from './own.ts';
 
 /** Content blocks on their way into the hub (https://docs.anthropic.com/en/api/messages). */
 

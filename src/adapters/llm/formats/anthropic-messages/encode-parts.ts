@@ -7,13 +7,13 @@ import type {
   Part,
   ThinkingPart,
 } from '../../../../facts/conversation.ts';
+import { inputOf, wireId, wireName } from '../claude/names.ts';
+import { clientSignature, onlyRedacted, signatureBlock } from '../claude/thinking.ts';
 import type { Feature, Losses } from '../features.ts';
 import { clientName } from '../names.ts';
 import { markSignature, signatureFor } from '../signatures.ts';
 import { encodeCitation } from './citations.ts';
-import { inputOf, wireId, wireName } from './names.ts';
 import { cacheControl, FORMAT, ownFields } from './own.ts';
-import { clientSignature, onlyRedacted, signatureBlock } from './thinking.ts';
 
 /** `issuer`: whose signatures and files it takes. */
 export interface ProviderSide {

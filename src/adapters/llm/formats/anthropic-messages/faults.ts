@@ -2,8 +2,7 @@ import { anthropicType } from '../../../../errors/render.ts';
 import type { ProviderFault } from '../../../../facts/answer.ts';
 import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { EncodedFault } from '../codec.ts';
-import { Fields } from '../fields.ts';
-import { optional } from './own.ts';
+import { Fields, optional } from '../fields.ts';
 
 /** Errors (https://docs.anthropic.com/en/api/errors): `{type: "error", error: {type, message}, request_id}`, in streams as an event. */
 

@@ -1,9 +1,8 @@
 import type { JsonObject, OutputFormat } from '../../../../facts/conversation.ts';
-import type { Fields } from '../fields.ts';
-import type { ModelTraits } from './models.ts';
-import { ANSWER_TOOL, VALUE_TOOL } from './names.ts';
-import { optional } from './own.ts';
-import { nativeSchema } from './schema.ts';
+import type { ModelTraits } from '../claude/models.ts';
+import { ANSWER_TOOL, VALUE_TOOL } from '../claude/names.ts';
+import { nativeSchema } from '../claude/schema.ts';
+import { type Fields, optional } from '../fields.ts';
 import type { EncodedTools } from './tools.ts';
 
 /** Structured answers (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs). */

@@ -1,14 +1,9 @@
 import type { CacheMark, Extra, JsonObject } from '../../../../facts/conversation.ts';
-import type { Fields } from '../fields.ts';
+import { type Fields, optional } from '../fields.ts';
 
 /** What the Messages format keeps of its own on pieces of a conversation: fields only it knows, and cache marks. */
 
 export const FORMAT = 'messages';
-
-/** `{ [name]: value }`, or nothing where there is no value. */
-export function optional<K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<K, V>>);
-}
 
 export function extraOf(fields: JsonObject | undefined): { readonly extra?: Extra } {
   return fields === undefined ? {} : { extra: { format: FORMAT, fields } };

@@ -1,14 +1,15 @@
 import type { Conversation, JsonObject, Message } from '../../../../facts/conversation.ts';
+import { type ModelTraits, traitsOf } from '../claude/models.ts';
+import { decodeReasoning, planThinking } from '../claude/reason.ts';
+import { encodeSampling } from '../claude/sampling.ts';
+import { decodeToolChoice } from '../claude/tool-choice.ts';
 import type { EncodeContext, PathFacts } from '../codec.ts';
-import { Fields } from '../fields.ts';
+import { Fields, optional } from '../fields.ts';
 import { decodeContent } from './decode-parts.ts';
 import { asContent, type ProviderSide } from './encode-parts.ts';
-import { type ModelTraits, traitsOf } from './models.ts';
 import { decodeOutput, planOutput } from './output.ts';
-import { extraOf, FORMAT, keptOf, optional, ownFields } from './own.ts';
-import { decodeReasoning, planThinking } from './reason.ts';
-import { encodeSampling } from './sampling.ts';
-import { decodeTool, decodeToolChoice, encodeTools } from './tools.ts';
+import { extraOf, FORMAT, keptOf, ownFields } from './own.ts';
+import { decodeTool, encodeTools } from './tools.ts';
 import { asMessages, encodeTurns, lacksThinking } from './turns.ts';
 
 /** Requests (https://docs.anthropic.com/en/api/messages). */

@@ -1,14 +1,14 @@
 import type { ProviderFault, StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part } from '../../../../facts/conversation.ts';
 import type { ReportedUsage } from '../../usage.ts';
+import { MemberReader } from '../claude/member-reader.ts';
+import { toolOf, VALUE_TOOL } from '../claude/names.ts';
 import { type AnswerContext, type Frame, type StreamDecoder, TooMuchToHold } from '../codec.ts';
 import { Fields, isObject, parseObject } from '../fields.ts';
 import { decodeTier, isAnswerTool } from './answer.ts';
 import { decodeCitation } from './citations.ts';
 import { decodeParts } from './decode-parts.ts';
 import { decodeFault } from './faults.ts';
-import { MemberReader } from './member-reader.ts';
-import { toolOf, VALUE_TOOL } from './names.ts';
 import { mergeMessagesUsage, messagesUsage } from './native.ts';
 import { decodeStop } from './stops.ts';
 

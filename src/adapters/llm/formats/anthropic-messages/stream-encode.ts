@@ -1,6 +1,7 @@
 import type { Stop, StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part, ThinkingPart } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
+import { carriedSignature, clientSignature, onlyRedacted } from '../claude/thinking.ts';
 import type { Frame, ReplyContext, StreamEncoder } from '../codec.ts';
 import { encodeTier, encodeUsage, messageId } from './answer.ts';
 import { encodeCitation } from './citations.ts';
@@ -8,7 +9,6 @@ import { type ClientSide, encodePart } from './encode-parts.ts';
 import { encodeFault } from './faults.ts';
 import { FORMAT } from './own.ts';
 import { encodeStop } from './stops.ts';
-import { carriedSignature, clientSignature, onlyRedacted } from './thinking.ts';
 
 type Emit = (frame: Frame) => void;
 

@@ -1,14 +1,13 @@
 import type { Conversation, CustomTool, JsonObject, Tool, ToolChoice } from '../../../../facts/conversation.ts';
-import type { Fields } from '../fields.ts';
+import type { ModelTraits } from '../claude/models.ts';
+import { wireName } from '../claude/names.ts';
+import { type Fields, optional } from '../fields.ts';
 import type { ProviderSide } from './encode-parts.ts';
-import type { ModelTraits } from './models.ts';
-import { wireName } from './names.ts';
-import { cacheControl, FORMAT, keptOf, optional, ownFields } from './own.ts';
+import { cacheControl, FORMAT, keptOf, ownFields } from './own.ts';
 
 /** Tools and the choice among them (https://docs.anthropic.com/en/docs/agents-and-tools/tool-use). */
 
 const TOOL = new Set(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control']);
-const CHOICE = new Set(['type', 'name', 'disable_parallel_tool_use']);
 
 export function decodeTool(fields: Fields): Tool {
   const type = fields.string('type') ?? 'custom';
@@ -32,30 +31,6 @@ export function decodeTool(fields: Fields): Tool {
     ...optional('strict', fields.boolean('strict')),
     ...keptOf(fields, TOOL),
   };
-}
-
-/** The tool choice, whether calls may be parallel, and what else stands there. */
-export function decodeToolChoice(fields: Fields | undefined): {
-  readonly toolChoice?: ToolChoice;
-  readonly parallelToolCalls?: boolean;
-  readonly rest?: JsonObject;
-} {
-  if (fields === undefined) return {};
-  const type = fields.requiredString('type');
-  const disabled = fields.boolean('disable_parallel_tool_use');
-  const parallel = disabled === undefined ? {} : { parallelToolCalls: !disabled };
-  const rest = optional('rest', fields.rest(CHOICE));
-  switch (type) {
-    case 'auto':
-    case 'none':
-      return { toolChoice: { mode: type }, ...parallel, ...rest };
-    case 'any':
-      return { toolChoice: { mode: 'required' }, ...parallel, ...rest };
-    case 'tool':
-      return { toolChoice: { mode: 'tool', name: fields.requiredString('name') }, ...parallel, ...rest };
-    default:
-      throw fields.fault('type', 'must be auto, any, tool or none');
-  }
 }
 
 export interface EncodedTools {

@@ -1,7 +1,7 @@
 import type { Answer } from '../../../../facts/answer.ts';
 import type { JsonObject, Part, Signature, ThinkingPart } from '../../../../facts/conversation.ts';
-import { ANSWER_TOOL, inputOf, VALUE_TOOL } from '../anthropic-messages/names.ts';
-import { carriedSignature, clientSignature, onlyRedacted } from '../anthropic-messages/thinking.ts';
+import { ANSWER_TOOL, inputOf, VALUE_TOOL } from '../claude/names.ts';
+import { carriedSignature, clientSignature, onlyRedacted } from '../claude/thinking.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
 import { compact, Fields, isObject } from '../fields.ts';
 import { clientName } from '../names.ts';

@@ -7,8 +7,8 @@ import type {
   Signature,
   TextPart,
 } from '../../../../facts/conversation.ts';
-import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from '../anthropic-messages/names.ts';
-import { redactedOf, thinkingOf } from '../anthropic-messages/thinking.ts';
+import { ANSWER_TOOL, answerOfInput, textOfInput, toolOf, VALUE_TOOL } from '../claude/names.ts';
+import { redactedOf, thinkingOf } from '../claude/thinking.ts';
 import { compact, type Fields } from '../fields.ts';
 import { MARKED_BASE64 } from '../signatures.ts';
 import { decodeCitation } from './citations.ts';

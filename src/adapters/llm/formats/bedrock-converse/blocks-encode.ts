@@ -7,7 +7,7 @@ import type {
   ThinkingPart,
   ToolResultPart,
 } from '../../../../facts/conversation.ts';
-import { inputOf, wireName } from '../anthropic-messages/names.ts';
+import { inputOf, wireName } from '../claude/names.ts';
 import type { EncodeContext } from '../codec.ts';
 import { compact, isObject } from '../fields.ts';
 import { safeId } from '../names.ts';

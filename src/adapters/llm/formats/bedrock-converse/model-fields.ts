@@ -1,8 +1,8 @@
 import type { Conversation, JsonObject, Reasoning, Sampling } from '../../../../facts/conversation.ts';
-import { decodeReasoning, planThinking } from '../anthropic-messages/reason.ts';
-import { encodeSampling } from '../anthropic-messages/sampling.ts';
-import { decodeToolChoice } from '../anthropic-messages/tools.ts';
 import { betasOfBedrock } from '../claude/betas.ts';
+import { decodeReasoning, planThinking } from '../claude/reason.ts';
+import { encodeSampling } from '../claude/sampling.ts';
+import { decodeToolChoice } from '../claude/tool-choice.ts';
 import type { EncodeContext } from '../codec.ts';
 import { compact, type Fields, isObject } from '../fields.ts';
 import { budgetOf, effortOf, isReasoningOff } from '../reasoning.ts';

@@ -1,4 +1,4 @@
-import { type ModelTraits as ClaudeTraits, traitsOf as claudeTraitsOf } from '../anthropic-messages/models.ts';
+import { type ModelTraits as ClaudeTraits, traitsOf as claudeTraitsOf } from '../claude/models.ts';
 
 /**
  * What the models behind Bedrock's one API take, by their ids: base models (`anthropic.claude-…`), inference profiles

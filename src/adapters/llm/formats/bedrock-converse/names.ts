@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Names that only Bedrock has rules for; those of tools are in `../names.ts` and `../anthropic-messages/names.ts`. */
+/** Names that only Bedrock has rules for; those of tools are in `../names.ts` and `../claude/names.ts`. */
 
 const SHORT_ID = /^[a-zA-Z0-9]{9}$/;
 

@@ -1,6 +1,6 @@
 import type { JsonObject, OutputFormat } from '../../../../facts/conversation.ts';
-import { ANSWER_TOOL, VALUE_TOOL } from '../anthropic-messages/names.ts';
-import { nativeSchema } from '../anthropic-messages/schema.ts';
+import { ANSWER_TOOL, VALUE_TOOL } from '../claude/names.ts';
+import { nativeSchema } from '../claude/schema.ts';
 import { compact, type Fields, parseObject } from '../fields.ts';
 import type { ModelTraits } from './models.ts';
 

@@ -1,7 +1,7 @@
 import type { ProviderFault, StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part } from '../../../../facts/conversation.ts';
-import { MemberReader } from '../anthropic-messages/member-reader.ts';
-import { toolOf, VALUE_TOOL } from '../anthropic-messages/names.ts';
+import { MemberReader } from '../claude/member-reader.ts';
+import { toolOf, VALUE_TOOL } from '../claude/names.ts';
 import { type AnswerContext, type Frame, type StreamDecoder, TooMuchToHold } from '../codec.ts';
 import { Fields, isObject, parseObject } from '../fields.ts';
 import { isAnswerTool } from './answer.ts';

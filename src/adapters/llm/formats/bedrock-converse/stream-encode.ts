@@ -1,7 +1,7 @@
 import type { Stop, StreamPart } from '../../../../facts/answer.ts';
 import type { Citation, JsonObject, OtherPart, Part, ThinkingPart } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
-import { clientSignature, onlyRedacted } from '../anthropic-messages/thinking.ts';
+import { clientSignature, onlyRedacted } from '../claude/thinking.ts';
 import type { Frame, ReplyContext, StreamEncoder } from '../codec.ts';
 import { compact, isObject } from '../fields.ts';
 import { clientName } from '../names.ts';

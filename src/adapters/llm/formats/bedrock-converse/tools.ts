@@ -6,7 +6,7 @@ import type {
   Tool,
   ToolChoice,
 } from '../../../../facts/conversation.ts';
-import { wireName } from '../anthropic-messages/names.ts';
+import { wireName } from '../claude/names.ts';
 import type { EncodeContext } from '../codec.ts';
 import { compact, type Fields } from '../fields.ts';
 import { decodeCachePoint } from './blocks-decode.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anthropicMessagesCodec as codec } from '../../../../../src/adapters/llm/formats/anthropic-messages/codec.ts';
-import { MemberReader } from '../../../../../src/adapters/llm/formats/anthropic-messages/member-reader.ts';
-import { traitsOf } from '../../../../../src/adapters/llm/formats/anthropic-messages/models.ts';
-import { nativeSchema } from '../../../../../src/adapters/llm/formats/anthropic-messages/schema.ts';
+import { MemberReader } from '../../../../../src/adapters/llm/formats/claude/member-reader.ts';
+import { traitsOf } from '../../../../../src/adapters/llm/formats/claude/models.ts';
+import { nativeSchema } from '../../../../../src/adapters/llm/formats/claude/schema.ts';
 import { anyCuts, anyJson, anyName, anySchema, asJson } from '../hub.ts';
 
 function read(reader: MemberReader, pieces: readonly string[]): string {

@@ -1,7 +1,7 @@
 import type { JsonObject, Sampling } from '../../../../facts/conversation.ts';
 import type { Losses } from '../features.ts';
+import { optional } from '../fields.ts';
 import type { ModelTraits } from './models.ts';
-import { optional } from './own.ts';
 
 /** Anthropic's scale for `temperature` ends at 1, OpenAI's and Gemini's at 2. */
 const MOST_TEMPERATURE = 1;

@@ -1,9 +1,8 @@
 import type { JsonObject, Reasoning } from '../../../../facts/conversation.ts';
 import type { Losses } from '../features.ts';
-import type { Fields } from '../fields.ts';
+import { type Fields, optional } from '../fields.ts';
 import { boundedBudget, budgetOf, budgetOfEffort, effortOfBudget, isReasoningOff } from '../reasoning.ts';
 import type { ModelTraits } from './models.ts';
-import { optional } from './own.ts';
 
 /**
  * Thinking (https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking): by a budget of tokens on the older models, as the

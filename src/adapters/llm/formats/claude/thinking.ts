@@ -1,7 +1,6 @@
 import type { JsonObject, Part, Signature, ThinkingPart } from '../../../../facts/conversation.ts';
-import { isObject, parseObject } from '../fields.ts';
+import { isObject, optional, parseObject } from '../fields.ts';
 import { markSignature, readSignature } from '../signatures.ts';
-import { optional } from './own.ts';
 
 /**
  * Thinking of other providers on its way through a client of this format, which has a block for text with a signature and one for what
