@@ -24,6 +24,9 @@ const SEND_HIGH_WATER = 256 * 1024;
 const MAX_PENDING_FOR_PONG = 16 * 1024;
 /** Of an unfinished message, so many bytes are held without asking the budget. */
 const FREE_BYTES = 64 * 1024;
+/** Of a control frame (RFC 6455 §5.2, §5.5): its header, from servers and from clients. */
+const CONTROL_HEADER_BYTES = 2;
+const MASKED_CONTROL_HEADER_BYTES = 6;
 /** How long the other side may take to end the connection once both have said goodbye, ms. */
 const CLOSING_MS = 2_000;
 
@@ -81,7 +84,11 @@ export class MessageSocket {
     this.#sender = frameSender(stream);
     this.#receiver = frameReceiver(role === 'server', maxMessageBytes);
     this.#receiver.on('message', (data, binary) => this.#message(data, binary));
-    this.#receiver.on('ping', (data) => this.#pong(data));
+    this.#receiver.on('ping', (data) => {
+      this.#discount(data);
+      this.#pong(data);
+    });
+    this.#receiver.on('pong', (data) => this.#discount(data));
     this.#receiver.on('conclude', (code, reason) => this.#concluded(code, reason));
     this.#receiver.on('error', (error) => this.#broken(ERROR_CODES[error.code ?? ''] ?? CLOSE.protocol, ''));
     this.#receiver.on('drain', () => this.#flow());
@@ -167,6 +174,12 @@ export class MessageSocket {
     if (!this.#budget.take(wanted)) return false;
     this.#taken += wanted;
     return true;
+  }
+
+  /** A control frame is no part of a message, though it may come amid one. */
+  #discount(data: Buffer): void {
+    this.#unfinished -= data.length + (this.#mask ? CONTROL_HEADER_BYTES : MASKED_CONTROL_HEADER_BYTES);
+    if (this.#unfinished <= 0) this.#giveBack();
   }
 
   #giveBack(): void {

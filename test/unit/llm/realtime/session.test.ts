@@ -1,0 +1,238 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AdapterServices, RouteContext } from '../../../../src/adapters/adapter.ts';
+import { CLOSE, MessageSocket } from '../../../../src/adapters/llm/realtime/message-socket.ts';
+import { RealtimeSession, type SessionTimes } from '../../../../src/adapters/llm/realtime/session.ts';
+import type { EndCause, Exchange, UpgradedConnection } from '../../../../src/exchange.ts';
+import type { LlmFacts } from '../../../../src/facts/llm.ts';
+import type { MessageHook } from '../../../../src/facts/realtime.ts';
+import { BUDGET, MemoryBudget } from '../../../../src/state/shared/memory-budget.ts';
+import { Metrics } from '../../../../src/telemetry/metrics.ts';
+import { fakeExchange } from '../../../support/exchange.ts';
+
+const TIMES: SessionTimes = { pingMs: 20, deadMs: 100, idleMs: 60_000, accountMs: 50, goodbyeMs: 50 };
+
+/** Both ends of a connection. */
+async function pair(): Promise<[Socket, Socket]> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const near = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const far = await new Promise<Socket>((resolve) => server.once('connection', resolve));
+  server.close();
+  near.on('error', () => {});
+  far.on('error', () => {});
+  return [near, far];
+}
+
+/** One side of a session, played by the test. */
+class Side {
+  readonly raw: Socket;
+  readonly socket: MessageSocket;
+  readonly messages: string[] = [];
+  closed: { code: number; reason: string } | null = null;
+
+  constructor(raw: Socket, role: 'server' | 'client') {
+    this.raw = raw;
+    this.socket = new MessageSocket(raw, role, 1 << 20, budget(1 << 24), {
+      onMessage: (_, data) => this.messages.push(String(data)),
+      onDrain: () => {},
+      onClosed: (_, code, reason) => {
+        this.closed = { code, reason: String(reason) };
+      },
+    });
+    this.socket.begin();
+  }
+
+  say(text: string): void {
+    this.socket.send(Buffer.from(text), false);
+  }
+}
+
+const opened: Socket[] = [];
+afterEach(() => {
+  for (const socket of opened.splice(0)) socket.destroy();
+});
+
+function budget(bytes: number): MemoryBudget {
+  return MemoryBudget.open(MemoryBudget.create({ bodies: bytes, drains: 1 }), BUDGET.bodies);
+}
+
+interface Stage {
+  client: Side;
+  provider: Side;
+  exchange: Exchange;
+  facts: LlmFacts;
+  connection: UpgradedConnection;
+  metrics: Metrics;
+  bodies: MemoryBudget;
+  ended: EndCause[];
+}
+
+async function stage(
+  options: { times?: Partial<SessionTimes>; hooks?: MessageHook[]; maxBytes?: number; bodies?: number } = {},
+): Promise<Stage> {
+  const [client, clientSide] = await pair();
+  const [providerSide, provider] = await pair();
+  opened.push(client, clientSide, providerSide, provider);
+  const metrics = new Metrics();
+  const bodies = budget(options.bodies ?? 1 << 24);
+  const ended: EndCause[] = [];
+  const exchange = fakeExchange();
+  const facts = { provider: 'openai', requestModel: 'm', responseModel: '', usage: null } as LlmFacts;
+  const connection: UpgradedConnection = { stream: clientSide, onClose: null };
+  new RealtimeSession(
+    {
+      exchange,
+      facts,
+      context: {
+        maxBufferBytes: options.maxBytes ?? null,
+        reply: { finish: (_: Exchange, cause: EndCause) => ended.push(cause) },
+      } as unknown as RouteContext,
+      services: {
+        metrics,
+        bodies,
+        log: { error() {}, warn() {}, info() {}, debug() {} },
+        prices: { cost: () => null },
+      } as unknown as AdapterServices,
+      client: connection,
+      provider: providerSide,
+      hooks: options.hooks ?? [],
+    },
+    { ...TIMES, ...options.times },
+  );
+  return {
+    client: new Side(client, 'client'),
+    provider: new Side(provider, 'server'),
+    exchange,
+    facts,
+    connection,
+    metrics,
+    bodies,
+    ended,
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const open = (metrics: Metrics): number => {
+  const delta = metrics.families.get('agentgateway_realtime_sessions_open')?.drain();
+  return delta?.values[1] ?? Number.NaN;
+};
+
+describe('a realtime session', () => {
+  it('goes on while both sides answer pings, and says nothing of them', async () => {
+    const { client, provider, ended } = await stage();
+    await new Promise((resolve) => setTimeout(resolve, 3 * TIMES.deadMs));
+    client.say('{"type":"a"}');
+    provider.say('{"type":"b"}');
+    await until(() => client.messages.length === 1 && provider.messages.length === 1);
+    expect([client.messages, provider.messages, ended]).toEqual([['{"type":"b"}'], ['{"type":"a"}'], []]);
+  });
+
+  it.each([
+    ['client', 'request_timeout'],
+    ['provider', 'upstream_timeout'],
+  ] as const)('ends where the %s no longer answers', async (who, code) => {
+    const { client, provider, exchange, ended, metrics } = await stage();
+    expect(open(metrics)).toBe(1);
+    const [lost, other] = who === 'client' ? [client, provider] : [provider, client];
+    lost.raw.pause();
+    lost.raw.write = () => true;
+    await until(() => ended.length > 0 && other.closed !== null);
+    expect(ended).toEqual(['timeout']);
+    expect(exchange.error?.code).toBe(code);
+    expect(other.closed?.code).toBe(who === 'client' ? CLOSE.goingAway : CLOSE.badGateway);
+    expect(open(metrics)).toBe(0);
+  });
+
+  it('ends where nothing is said for too long', async () => {
+    const { client, provider, ended } = await stage({ times: { idleMs: 50 } });
+    await until(() => ended.length > 0 && client.closed !== null && provider.closed !== null);
+    expect(ended).toEqual(['timeout']);
+    expect([client.closed?.code, provider.closed?.code]).toEqual([1001, 1001]);
+  });
+
+  it('ends where a side takes nothing of what waits for it', async () => {
+    const { client, provider, exchange, ended } = await stage({ times: { pingMs: 50, deadMs: 200 } });
+    client.socket.pause();
+    const large = JSON.stringify({ type: 'x', audio: 'A'.repeat(1 << 19) });
+    for (let i = 0; i < 100; i++) provider.say(large);
+    await until(() => ended.length > 0);
+    expect([ended, exchange.error?.code]).toEqual([['timeout'], 'request_timeout']);
+  });
+
+  it('has no more to wait for when the provider does not say what an abandoned response cost', async () => {
+    const { client, provider, facts, ended } = await stage();
+    provider.say('{"type":"response.created","response":{"id":"r"}}');
+    await until(() => client.messages.length === 1);
+    client.raw.destroy();
+    await until(() => ended.length > 0 && provider.closed !== null);
+    expect(provider.messages).toEqual(['{"type":"response.cancel","response_id":"r"}']);
+    expect(ended).toEqual(['client_gone']);
+    expect(facts.usageEstimated).toBe(true);
+  });
+
+  it('is closed by the gateway with a word to both sides', async () => {
+    const { client, provider, connection, exchange, ended } = await stage();
+    connection.onClose?.();
+    await until(() => client.closed !== null && provider.closed !== null);
+    expect([client.closed?.code, provider.closed?.code]).toEqual([1001, 1001]);
+    expect([ended, exchange.error?.code]).toEqual([['error'], 'draining']);
+    await until(() => client.raw.destroyed && provider.raw.destroyed);
+  });
+
+  it.each([
+    ['a message beyond the limit', { maxBytes: 1000 }, 1009],
+    ['a message beyond the budget of the process', { bodies: 1000 }, 1013],
+  ])('ends at %s, and holds nothing afterwards', async (_, options, code) => {
+    const { client, provider, ended, bodies } = await stage(options);
+    client.say(JSON.stringify({ type: 'x', audio: 'A'.repeat(1 << 19) }));
+    await until(() => ended.length > 0 && client.closed !== null && provider.closed !== null);
+    expect(client.closed?.code).toBe(code);
+    expect(provider.messages).toEqual([]);
+    expect(bodies.used).toBe(0);
+  });
+
+  it('shows messages to hooks of policies, which may end it', async () => {
+    const hook: MessageHook = {
+      from: 'client',
+      types: new Set(['bad']),
+      onMessage: () => ({ close: 1008, reason: 'not here' }),
+    };
+    const { client, provider, ended } = await stage({ hooks: [hook] });
+    client.say('{"type":"good"}');
+    client.say('{"type":"bad"}');
+    await until(() => client.closed !== null);
+    expect(client.closed).toEqual({ code: 1008, reason: 'not here' });
+    expect(provider.messages).toEqual(['{"type":"good"}']);
+    expect(ended).toEqual(['complete']);
+  });
+
+  it('ends where a hook fails', async () => {
+    const hook: MessageHook = { from: 'provider', types: null, onMessage: () => Promise.reject(new Error('x')) };
+    const { client, provider, exchange, ended } = await stage({ hooks: [hook] });
+    provider.say('{"type":"a"}');
+    await until(() => client.closed !== null);
+    expect([client.closed?.code, client.messages, exchange.error?.code, ended]).toEqual([
+      1011,
+      [],
+      'internal',
+      ['error'],
+    ]);
+  });
+
+  it('answers pings without letting a flood of them pile up', async () => {
+    const { client, bodies, ended } = await stage({ times: { pingMs: 10_000 } });
+    client.socket.pause();
+    const ping = Buffer.concat([Buffer.from([0x89, 0x80 | 100, 0, 0, 0, 0]), Buffer.alloc(100)]);
+    const many = Buffer.concat(Array.from({ length: 1000 }, () => ping));
+    for (let i = 0; i < 200; i++)
+      if (!client.raw.write(many)) await new Promise((resolve) => client.raw.once('drain', resolve));
+    const [, stream] = opened;
+    expect(stream?.writableLength).toBeLessThan(64 * 1024);
+    expect(bodies.used).toBeLessThan(64 * 1024);
+    expect(ended).toEqual([]);
+  });
+});
