@@ -16,7 +16,7 @@ import { type ModelRules, modelRules } from './model-rules.ts';
 import { ModelDirectory } from './models/directory.ts';
 import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
-import { llmActivation } from './mutate/activation.ts';
+import { llmActivation, type ReadableBody } from './mutate/activation.ts';
 import { modelInPath, routeByPath } from './paths.ts';
 import { forwardCall, isRealtimeCall, readCall } from './realtime/calls.ts';
 import { modelInQuery, opensSession } from './realtime/model-query.ts';
@@ -43,7 +43,7 @@ interface RoutedModel {
 interface Wanted {
   readonly exchange: Exchange;
   /** What expressions may read of it. */
-  readonly body: RequestBody | null;
+  readonly body: ReadableBody | null;
   readonly clientModel: string;
   /** An entry would have served it whose rules don't let the caller. */
   denied: boolean;
@@ -173,7 +173,7 @@ export class ModelRouter implements CompiledBackend {
     const choice =
       body.model === ''
         ? onlyChoice(chooseAccount(exchange, endpoint, this.#accounts(exchange)), plan)
-        : choose(this.#groupsFor(incoming, body.model).groups, exchange, context, plan, {
+        : choose(this.#groupsFor(incoming, body.model, body).groups, exchange, context, plan, {
             model: body.model,
             body: null,
           });
@@ -197,7 +197,7 @@ export class ModelRouter implements CompiledBackend {
   #groupsFor(
     { exchange }: Incoming,
     model: string,
-    body: RequestBody | null = null,
+    body: ReadableBody | null = null,
   ): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
     const wanted: Wanted = { exchange, body, clientModel: model, denied: false };

@@ -1,13 +1,12 @@
 import { activationOf, type Expressions, type Rule, RuleSet } from '../../cel/index.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmModel } from '../../resources/types.ts';
-import { llmActivation } from './mutate/activation.ts';
-import type { RequestBody } from './request-body.ts';
+import { llmActivation, type ReadableBody } from './mutate/activation.ts';
 
 /** Who may use a model: its `authorization`. */
 export interface ModelRules {
   /** `clientModel`: the model that the client named; `model`: the one this is about, which a virtual model may have led to. */
-  allow(exchange: Exchange, body: RequestBody | null, clientModel: string, model: string): boolean;
+  allow(exchange: Exchange, body: ReadableBody | null, clientModel: string, model: string): boolean;
   /** Whether the model is listed for the caller, of whose request nothing but the head is known then. */
   list(exchange: Exchange): boolean;
 }

@@ -145,6 +145,23 @@ describe('what is sent', () => {
     expect(google?.json).toMatchObject({ contents: [{ parts: [{ text: 'a!' }] }], extra: [1] });
   });
 
+  it('goes, of a virtual model, where its fields say', async () => {
+    const routing = {
+      kind: 'conditional' as const,
+      targets: [
+        { model: 'german', when: 'llmRequest.language == "de"' },
+        { model: 'other', when: '' },
+      ],
+    };
+    const llm = llmBench({
+      models: [model('german'), model('other')],
+      virtualModels: [{ name: 'ear', routing }],
+    });
+    for (const language of ['de', 'en'])
+      await serve(llm, { url: AUDIO, headers: FORM, body: form({ file: 'x', model: 'ear', language }) });
+    expect(llm.flights.map(({ sent }) => /"model"\r\n\r\n(\w+)/.exec(sent)?.[1])).toEqual(['german', 'other']);
+  });
+
   it('is JSON with its members', async () => {
     const { flight } = await ask(['openAI', { settings: { model: 'gpt-image-1' } }], {
       url: IMAGES,
