@@ -71,11 +71,11 @@ class FannedFlight implements Flight {
     if (part.index === 0) this.#rest ??= this.#further();
     if (part.isSuccess && this.#rest !== null) return true;
     // The only answer, or one that fails the whole.
-    const own = this.#flights.get(part);
-    this.#flights.delete(part);
-    for (const flight of this.#flights.values()) flight.abort();
-    this.#flights.clear();
-    if (own !== undefined) this.#flights.set(part, own);
+    for (const [other, flight] of this.#flights) {
+      if (other === part) continue;
+      flight.abort();
+      this.#flights.delete(other);
+    }
     this.#passed = part;
     this.#sink.onHead(part.status, part.headers);
     return false;
