@@ -118,6 +118,9 @@ export const ROUTE_TYPES = [
 
 export type RouteType = (typeof ROUTE_TYPES)[number];
 
+/** Where expressions find, among metadata, the model that the client named, whatever has taken its place since. */
+export const USER_MODEL = 'agentgateway_user_model';
+
 /** A message that the operator puts into prompts. `role`: `system`, `developer`, `user` or `assistant`. */
 export interface PromptMessage {
   readonly role: string;

@@ -267,12 +267,14 @@ function finishBody(
   return finalTransformations === null ? marked : finalTransformations.apply(marked, exchange, named);
 }
 
-const URL_MEMBER = Buffer.from('"url"');
+const ANY_URL = Buffer.from('"url"');
+const PLAIN_URL = Buffer.from('"http:');
 
 /** Whether a body in the target's own format may name media by URLs that the target can't take. */
 function namesUrls(bytes: Buffer, route: RouteType, { provider }: ProviderTarget, model: string): boolean {
-  if (!isWireFormat(route) || refusedUrls(route, provider.telemetryName, model) === null) return false;
-  return route === 'messages' && bytes.includes(URL_MEMBER);
+  if (route !== 'messages') return false;
+  const refuses = refusedUrls(route, provider.telemetryName, model);
+  return refuses !== null && bytes.includes(refuses('image', 'https:') ? ANY_URL : PLAIN_URL);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */

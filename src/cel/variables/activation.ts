@@ -1,4 +1,5 @@
 import type { BodyBytes, Downstream, Exchange } from '../../exchange.ts';
+import { USER_MODEL } from '../../facts/llm.ts';
 import type { HeaderList } from '../../headers.ts';
 import { HeaderView } from '../values/headers.ts';
 import type { CelValue } from '../values/value.ts';
@@ -139,7 +140,10 @@ export class GatewayActivation {
 
   get metadata(): object | null {
     const { exchange, facts } = this;
-    return facts.metadata !== undefined ? facts.metadata : (exchange?.metadata ?? null);
+    if (facts.metadata !== undefined) return facts.metadata;
+    const set = exchange?.metadata ?? null;
+    const model = exchange?.llm?.clientModel ?? '';
+    return model === '' ? set : { ...set, [USER_MODEL]: model };
   }
 
   /** The value of a variable or field that is worth keeping: `make` makes it when it is first read. */

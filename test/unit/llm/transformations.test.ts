@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { activationOf, Expressions, gatewayEnvironment } from '../../../src/cel/index.ts';
 import { failedExpressions, llmBench, model, provider, serve } from '../../support/llm.ts';
 
 const CHAT = '/v1/chat/completions';
@@ -45,6 +46,16 @@ describe('members computed by expressions', () => {
     const body = '{ "unknown" : [1.0, {"a":"\\u00e9"}],\n"model":"m" ,"n":1e2 }';
     await serve(llm, { url: CHAT, body });
     expect(llm.flights[0]!.sent).toBe(body.replace('1e2', '7'));
+  });
+
+  it('and later expressions find the model that the client named', async () => {
+    const { exchange } = await sentWith({ modelAliases: { m: 'other' } }, ask);
+    exchange.metadata = { set: 'before' };
+    const expressions = new Expressions(gatewayEnvironment(), () => {});
+    expect(expressions.compile('metadata', 'test').plain(activationOf(exchange))).toEqual({
+      set: 'before',
+      agentgateway_user_model: 'm',
+    });
   });
 
   it('are counted where they fail', async () => {

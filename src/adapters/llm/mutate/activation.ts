@@ -1,9 +1,7 @@
 import { activationOf, type GatewayActivation } from '../../../cel/index.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { JsonObject } from '../../../facts/conversation.ts';
-
-/** Where expressions find the model that the client named, whatever has taken its place since. */
-const USER_MODEL = 'agentgateway_user_model';
+import { USER_MODEL } from '../../../facts/llm.ts';
 
 /** A body that is parsed where an expression reads it, and once; `json` null: it is no JSON object. */
 export interface ReadableBody {
