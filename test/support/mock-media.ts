@@ -162,6 +162,17 @@ const ANSWERS: readonly (readonly [RegExp, Answer])[] = [
   [/^(?:POST \/v1\/files|GET \/v1\/files\/file-1)$/, json(FILE)],
   [/^GET \/v1\/batches$/, json({ object: 'list', data: [BATCH], has_more: false })],
   [/^(?:POST|GET) \/v1\/batches(?:\/batch_1)?(?:\/cancel)?$/, json(BATCH)],
+  [
+    /^GET \/v1\/messages\/batches\/done$/,
+    json({ ...MESSAGE_BATCH, id: 'done', results_url: 'https://api.anthropic.com/v1/messages/batches/done/results' }),
+  ],
+  [
+    /^GET \/v1\/messages\/batches\/done\/results$/,
+    (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-jsonl' });
+      response.end('{"custom_id":"1","result":{"type":"expired"}}\n{"custom_id":"2","result":{"type":"expired"}}\n');
+    },
+  ],
   [/^GET \/v1\/messages\/batches$/, json({ data: [MESSAGE_BATCH], has_more: false, first_id: null, last_id: null })],
   [/^(?:POST|GET) \/v1\/messages\/batches/, json(MESSAGE_BATCH)],
   [/^GET \/v1beta\/models$/, json({ models: [{ name: 'models/gemini-live', displayName: 'Gemini Live' }] })],

@@ -1,14 +1,17 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { ApiKeyIdentity, Exchange } from '../../../exchange.ts';
+import { HeaderList } from '../../../headers.ts';
+import type { Dispatch } from '../../../upstream/call.ts';
 import type { AdapterServices } from '../../adapter.ts';
 import type { Choice } from '../choice.ts';
 import type { ContextPlan } from '../context-plan.ts';
 import { matchesPattern } from '../model-pattern.ts';
 import { type Incoming, send } from '../serve.ts';
 import type { ProviderTarget } from '../target.ts';
+import { convertingDispatch } from './converting-dispatch.ts';
 import type { Endpoint } from './endpoint.ts';
+import { keepResultsHere, keepUploadsHere } from './own-addresses.ts';
 import { LABELS, refuseUnlessTaken, supportOf } from './support.ts';
-import { keepUploadsHere } from './upload-url.ts';
 
 /** A provider that a request may be sent to which names no model. */
 export interface AccountOption {
@@ -132,7 +135,15 @@ export function forwardToAccount(
   call.credential = 0;
   call.body = exchange.heldBody ?? (exchange.downstream.hasBody ? exchange.downstream.bodyStream() : null);
   const onClientAbort = plan.onClientAbortOf(target);
-  send(incoming, call, target, services, { format: null, hideUsage: false, onClientAbort, conversion: null });
+  const answer = { format: null, hideUsage: false, onClientAbort, conversion: null };
+  // The results themselves are no JSON, but lines of it.
+  const batches = endpoint.name === 'messageBatches' && !endpoint.path.endsWith('/results');
+  const moved = batches ? keepResultsHere(exchange) : null;
+  // What is read can't be compressed.
+  if (moved !== null) new HeaderList(call.headers).set('accept-encoding', 'identity');
+  const wrap = (dispatch: Dispatch) =>
+    moved === null ? dispatch : convertingDispatch(dispatch, () => moved, context.maxBufferBytes);
+  send(incoming, call, target, services, answer, wrap);
 }
 
 /** A choice of one provider, for a request that asks a model without naming it. */

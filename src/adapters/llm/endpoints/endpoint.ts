@@ -47,7 +47,7 @@ const ACCOUNT_PATH = /^(?:.*\/v1)?(\/(files|uploads|batches)(?:\/.*)?)$/;
 /** https://docs.anthropic.com/en/api/creating-message-batches */
 const MESSAGE_BATCHES = /^(?:.*\/v1)?(\/messages\/batches(?:\/.*)?)$/;
 /** https://ai.google.dev/api/files, https://ai.google.dev/api/batch-api */
-const GEMINI_FILES = /^\/(?:upload\/)?v1(?:beta|alpha)\/files(?:[/:].*)?$/;
+const GEMINI_FILES = /^\/(?:(?:up|down)load\/)?v1(?:beta|alpha)\/files(?:[/:].*)?$/;
 const GEMINI_BATCHES =
   /^\/v1(?:beta|alpha)\/(?:batches(?:\/.*)?|models\/[^/:]+:(?:batchGenerateContent|asyncBatchEmbedContent))$/;
 
@@ -87,7 +87,7 @@ export function speaksAnthropic(exchange: Exchange): boolean {
   return exchange.headers.has('anthropic-version');
 }
 
-const GOOGLE_PATH = /^\/(?:upload\/)?v1(?:beta|alpha)\//;
+const GOOGLE_PATH = /^\/(?:(?:up|down)load\/)?v1(?:beta|alpha)\//;
 
 /** The client's language on a path that no format claims. */
 export function dialectOfClient(exchange: Exchange): ErrorDialect {

@@ -14,9 +14,9 @@ import { type Incoming, send } from '../serve.ts';
 import type { Destination } from '../target.ts';
 import type { Candidate } from '../target-groups.ts';
 import type { EndpointBody, Final } from './body.ts';
+import { convertingDispatch } from './converting-dispatch.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ImageConversion, imageConversion } from './images/conversion.ts';
-import { convertingDispatch } from './images/sink.ts';
 import { refuseUnlessTaken } from './support.ts';
 import { mediaFormat } from './usage.ts';
 

@@ -220,3 +220,40 @@ describe("the address of Gemini's uploads", () => {
     expect(exchange.downstream.header('x-goog-upload-url') ?? '').toBe(expected);
   });
 });
+
+describe("the address of a message batch's results", () => {
+  const batch = (results_url: string | null) => ({ id: 'msgbatch_1', type: 'message_batch', results_url });
+  const theirs = 'https://api.anthropic.com/v1/messages/batches/msgbatch_1/results';
+  const ours = 'http://gw.test/team/v1/messages/batches/msgbatch_1/results';
+  it.each<[string, string, object, object]>([
+    ['of one', '/msgbatch_1', batch(theirs), batch(ours)],
+    [
+      'of several',
+      '',
+      { data: [batch(theirs), batch(null)], has_more: false },
+      { data: [batch(ours), batch(null)], has_more: false },
+    ],
+    ['that is none of such', '/msgbatch_1', batch('https://elsewhere.test/x'), batch(null)],
+    ['that is not there yet', '/msgbatch_1/cancel', batch(null), batch(null)],
+  ])('leads here: %s', async (_, below, answer, expected) => {
+    const llm = llmBench({ models: [CLAUDE] });
+    const url = `/team/v1/messages/batches${below}`;
+    const exchange = await serve(llm, { url, host: 'gw.test', method: 'GET', headers: ['accept-encoding', 'gzip'] });
+    expect(llm.flights[0]?.header('accept-encoding')).toBe('identity');
+    expect(llm.flights[0]?.call.path).toBe(`/v1/messages/batches${below}`);
+    llm.flights[0]?.answer(200, JSON.stringify(answer));
+    expect(JSON.parse(exchange.downstream.text)).toEqual(expected);
+  });
+
+  it('is left alone in errors, and in the results themselves, which pass as they come', async () => {
+    const llm = llmBench({ models: [CLAUDE] });
+    const refused = await serve(llm, { url: '/v1/messages/batches/x', method: 'GET' });
+    const error = '{"type":"error","error":{"type":"not_found_error","message":"no such batch"}}';
+    llm.flights[0]?.answer(404, error);
+    expect([refused.status, refused.downstream.text]).toEqual([404, error]);
+    const results = await serve(llm, { url: '/v1/messages/batches/x/results', method: 'GET' });
+    const line = `{"custom_id":"1","results_url":"${theirs}"}\n`;
+    llm.flights[1]?.answer(200, line, 'application/x-jsonl');
+    expect(results.downstream.text).toBe(line);
+  });
+});

@@ -3,19 +3,13 @@ import type { JsonObject } from '../../../../facts/conversation.ts';
 import { parseObject } from '../../formats/fields.ts';
 import { decodeFault } from '../../formats/gemini/faults.ts';
 import { encodeFault } from '../../formats/openai-chat/faults.ts';
+import type { AnswerConversion, ConvertedReply } from '../converting-dispatch.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type ImageAnswer, openaiImageEvents, openaiImages, readContent, readPredictions } from './answer.ts';
 import { googleImageRequest, type ImageApi } from './request.ts';
 
-/** A reply as the client gets it. */
-export interface ConvertedReply {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
 /** A request to make an image by OpenAI's API, on its way to a model of Google's; and the way back. */
-export class ImageConversion {
+export class ImageConversion implements AnswerConversion {
   readonly #api: ImageApi;
   readonly #vertex: boolean;
   #stream = false;

@@ -1,8 +1,25 @@
-import { GatewayError } from '../../../../errors/table.ts';
-import type { Dispatch, Flight, ResponseSink } from '../../../../upstream/call.ts';
-import { parseObject } from '../../formats/fields.ts';
-import { LLM_MAX_BUFFER_BYTES } from '../../limits.ts';
-import type { ConvertedReply, ImageConversion } from './conversion.ts';
+import { GatewayError } from '../../../errors/table.ts';
+import type { JsonObject } from '../../../facts/conversation.ts';
+import type { Dispatch, Flight, ResponseSink } from '../../../upstream/call.ts';
+import { parseObject } from '../formats/fields.ts';
+import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
+
+/** A reply as the client gets it. */
+export interface ConvertedReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** What becomes of a provider's JSON on its way to the client. */
+export interface AnswerConversion {
+  /** Names of what the request could not say, for `x-sluice-lossy`; ''. */
+  readonly lossy: string;
+  /** Of an answer. `status`: 200 to 299. */
+  reply(body: JsonObject, status: number): ConvertedReply;
+  /** Of an error. `text`: the body, or how it begins. */
+  fault(status: number, text: string): ConvertedReply;
+}
 
 /** Of an error reply so much is read. */
 const MAX_FAULT_BYTES = 64 * 1024;
@@ -15,7 +32,7 @@ const OF_THE_BODY = ['content-type', 'content-length', 'content-encoding', 'etag
  */
 export function convertingDispatch(
   next: Dispatch,
-  conversion: () => ImageConversion | null,
+  conversion: () => AnswerConversion | null,
   limit: number | null,
 ): Dispatch {
   return (call, sink) => {
@@ -30,16 +47,16 @@ class ConvertingSink implements ResponseSink {
   /** Known once the dispatch has returned, before which nothing is called here. */
   flight: Flight | null = null;
   readonly #sink: ResponseSink;
-  readonly #conversionOf: () => ImageConversion | null;
+  readonly #conversionOf: () => AnswerConversion | null;
   readonly #limit: number;
-  #conversion: ImageConversion | null = null;
+  #conversion: AnswerConversion | null = null;
   #status = 0;
   #headers: string[] = [];
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #failed = false;
 
-  constructor(sink: ResponseSink, conversionOf: () => ImageConversion | null, limit: number) {
+  constructor(sink: ResponseSink, conversionOf: () => AnswerConversion | null, limit: number) {
     this.#sink = sink;
     this.#conversionOf = conversionOf;
     this.#limit = limit;
@@ -73,7 +90,7 @@ class ConvertingSink implements ResponseSink {
     const body = parseObject(text);
     if (body === null) return this.#fail("The provider's answer is not a JSON object.");
     if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
-    this.#deliver(this.#conversion.reply(body));
+    this.#deliver(this.#conversion.reply(body, this.#status));
   }
 
   onError(error: GatewayError): void {
