@@ -32,6 +32,7 @@ import { countPrompt } from './prompt-count.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { type ResponseTurn, withHistory } from './stored-responses/history.ts';
+import { isKeptHere } from './stored-responses/turn.ts';
 import type { Destination, ProviderTarget } from './target.ts';
 import type { Candidate } from './target-groups.ts';
 
@@ -173,11 +174,10 @@ export function forwardJson(
     const includeUsage = !converted && streaming && !wantsUsage;
     const edited = body.encode(inPath === '' ? model : '', changes, includeUsage);
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
-    // What was said before is written anew: a provider has never seen its items.
-    const goesOn = incoming.turn !== null && incoming.turn.previousIds.length > 0;
+    const keptHere = isKeptHere(incoming, target.provider);
     const { mediaFetch } = policy;
     const mayNeedMedia = mediaFetch !== null && !converted && namesUrls(bytes, route, target, model);
-    const throughHub = converted || goesOn || (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
+    const throughHub = converted || keptHere || (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
     if (call !== null) target.address(call, context, to, true);

@@ -149,6 +149,11 @@ export class ProviderTarget {
     return this.provider.formatsFor?.(model) ?? this.provider.formats;
   }
 
+  /** True where it speaks the responses API for a model and has a memory of what it answered. */
+  remembersResponses(model: string): boolean {
+    return this.formats(model).has('responses') && this.provider.statelessResponses !== true;
+  }
+
   /** True where its requests may be signed, so that their bodies must be there before they leave. */
   get signs(): boolean {
     if (this.#auth === undefined) return this.#definition?.defaultAuth === 'aws';

@@ -65,7 +65,8 @@ export class ConvertibleRequest {
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
     const client = this.#readFrom(bytes);
-    const stored = storedTurn(this.#incoming, client.conversation, to.converted, this.#services);
+    const remembers = !to.converted && target.provider.statelessResponses !== true;
+    const stored = storedTurn(this.#incoming, client.conversation, remembers, this.#services);
     const refuses = this.#media === null ? null : refusesOf(target, to);
     const { conversation } = stored;
     const { provider } = target;

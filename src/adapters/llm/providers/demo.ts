@@ -77,6 +77,7 @@ function openDemo(provider: AiProvider): OpenProvider {
     origin: { host: 'demo.invalid', port: 80, tls: false },
     basePath: '/v1',
     formats: FORMATS,
+    statelessResponses: true,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: false,
     dispatch: (call, sink) => new DemoFlight(call, sink),

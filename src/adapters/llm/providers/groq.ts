@@ -5,6 +5,7 @@ export const groq: Preset = {
   title: 'Groq',
   baseUrl: 'https://api.groq.com/openai/v1',
   formats: { completions: USUAL, responses: USUAL },
+  statelessResponses: true,
   quirks: () => ({
     withoutThinking: true,
     refused: { logprobs: 'logprobs', top_logprobs: 'logprobs', n: 'choices' },

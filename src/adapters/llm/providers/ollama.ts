@@ -5,5 +5,6 @@ export const ollama: Preset = {
   title: 'Ollama on this machine',
   baseUrl: 'http://localhost:11434/v1',
   formats: { completions: USUAL, responses: USUAL, embeddings: USUAL, textCompletions: USUAL },
+  statelessResponses: true,
   quirks: () => ({ maxTokens: 'max_tokens' }),
 };

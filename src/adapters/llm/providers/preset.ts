@@ -7,6 +7,8 @@ export interface Preset {
   readonly baseUrl: string;
   /** Formats at their usual path, or with a whole path of their own. */
   readonly formats: Partial<Record<FormatName, string>>;
+  /** See OpenProvider. */
+  readonly statelessResponses?: boolean;
   /** How its chat completions differ from OpenAI's. */
   quirks?(model: string): ChatQuirks;
 }

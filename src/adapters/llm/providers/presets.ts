@@ -33,6 +33,7 @@ const PRESETS: Readonly<Record<string, Preset>> = {
     title: 'DeepSeek',
     baseUrl: 'https://api.deepseek.com/v1',
     formats: { completions: USUAL, messages: '/anthropic/v1/messages', responses: USUAL },
+    statelessResponses: true,
   },
   groq,
   huggingface: {
@@ -53,6 +54,7 @@ const PRESETS: Readonly<Record<string, Preset>> = {
       embeddings: USUAL,
       rerank: USUAL,
     },
+    statelessResponses: true,
   },
   togetherai: {
     title: 'Together AI',
@@ -134,6 +136,9 @@ function definePreset(name: string, preset: Preset): ProviderDefinition {
     summary: `${preset.title}: ${service.formats.map(({ type }) => type).join(', ')}.`,
     active: true,
     baseUrl: preset.baseUrl,
-    open: (provider) => openCustom(provider, service),
+    open: (provider) => ({
+      ...openCustom(provider, service),
+      ...(preset.statelessResponses === true && { statelessResponses: true }),
+    }),
   };
 }

@@ -64,6 +64,8 @@ export interface OpenProvider {
   shapeBody?(body: JsonObject, format: FormatName, model: string, losses?: Losses): JsonObject;
   /** The same of a body that is sent in the client's own format: what the operator insists on. */
   shapeNative?(bytes: Buffer, format: FormatName, model: string): Buffer;
+  /** Where it speaks the responses API: it keeps no responses, so that the gateway does. */
+  readonly statelessResponses?: boolean;
   /** Answers in the gateway itself, in place of an upstream. */
   readonly dispatch?: Dispatch;
 }

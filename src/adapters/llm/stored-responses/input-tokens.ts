@@ -32,7 +32,7 @@ export async function countResponseInput(
   const model = choice.policyOf(target).aliases?.resolve(named) ?? named;
   facts.provider = target.provider.telemetryName;
   facts.requestModel = model;
-  if (!target.formats(model).has('responses')) return count(incoming, body, model, services);
+  if (!target.remembersResponses(model)) return count(incoming, body, model, services);
   const renamed = model !== '' && model !== body.model;
   const sent = renamed ? Buffer.from(JSON.stringify({ ...body, model })) : history.body;
   forwardAsIs(incoming, sent, choice, services, null);

@@ -21,7 +21,7 @@ export function serveResponse(
 ): void | Promise<void> {
   if (isOwnResponseId(request.id)) return serveStored(incoming, request, services);
   const { apiKey, downstream, heldBody } = incoming.exchange;
-  const keepers = accounts.map(({ target }) => target).filter((one) => one.active && one.formats('').has('responses'));
+  const keepers = accounts.map(({ target }) => target).filter((one) => one.active && one.remembersResponses(''));
   const [target] = keepers;
   const isLimited = apiKey !== null && apiKey.allowedModels !== null;
   if (target === undefined || isLimited || new Set(keepers.map(({ accountName }) => accountName)).size > 1) {

@@ -246,6 +246,21 @@ describe('a provider of responses', () => {
     expect(json(await ended(exchange)).id).toBe('resp_def');
   });
 
+  it('is told all where it keeps nothing itself', async () => {
+    const llm = llmBench({ providers: [[provider('ollama')]] });
+    const first = await whole(llm, { input: 'one?' }, answer('resp_1', '1'));
+    expect(first.id).toMatch(OWN_ID);
+    await whole(llm, { input: 'two?', previous_response_id: first.id }, answer('resp_2', '2'));
+    expect(llm.flights.at(-1)?.json.input).toHaveLength(3);
+    const unstored = await whole(llm, { input: 'x', store: false, metadata: { a: 'b' } }, answer('resp_3', '3'));
+    expect(unstored.id).toBe('resp_3');
+    for (const store of [true, false]) {
+      const foreign = await ended(await respond(llm, { input: 'x', store, previous_response_id: 'resp_3' }));
+      expect([foreign.status, json(foreign).error.code]).toEqual([400, 'previous_response_not_found']);
+    }
+    expect((await ended(await ask(llm, 'GET', 'resp_3'))).status).toBe(404);
+  });
+
   it('is told the whole of a conversation that began elsewhere, which goes on being kept here', async () => {
     const llm = llmBench({
       models: [
