@@ -125,6 +125,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     models: options.models ?? [],
     virtualModels: options.virtualModels ?? [],
   };
+  let { store } = options;
   const services: AdapterServices = {
     metrics,
     log: options.upstream?.log ?? SILENT,
@@ -135,9 +136,15 @@ export function llmBench(options: BenchOptions): LlmBench {
     drains,
     drainTimeoutMs: options.drainTimeoutMs ?? 60_000,
     fetcher: options.fetcher ?? new GuardedFetcher(new Names(new SystemLookup(), 'All', () => {})),
-    store:
-      options.store ??
-      new LocalStore({ engine: new MemoryEngine({ maxBytes: 1 << 24 }), limits: DEFAULT_LIMITS, log: SILENT }),
+    // Most tests store nothing.
+    get store() {
+      store ??= new LocalStore({
+        engine: new MemoryEngine({ maxBytes: 1 << 24 }),
+        limits: DEFAULT_LIMITS,
+        log: SILENT,
+      });
+      return store;
+    },
     storedResponses: { ttlMs: 60_000, maxBytes: 1 << 20, ...options.storedResponses },
     prices: new PriceCatalog(() => readPrices(() => {}, '')),
     countTokens: options.countTokens ?? (async (texts) => ({ tokens: texts.length, exact: true })),
