@@ -35,6 +35,7 @@ const SUFFIXES: readonly (readonly [string, RouteType])[] = [
   ['/count-tokens:rawPredict', 'anthropicTokenCount'],
   [':rawPredict', 'messages'],
   [':streamRawPredict', 'messages'],
+  [':predict', 'detect'],
   ['/v1/responses/compact', 'detect'],
   ['/v1/responses', 'responses'],
   ['/v1/images/generations', 'detect'],
@@ -86,7 +87,7 @@ export class ConfiguredRoutes {
 const GEMINI_MODELS = /^\/v1(?:beta|alpha)\/models(?:\/[^:]+)?$/;
 
 const MODEL_ACTION =
-  /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|rawPredict|streamRawPredict)$/;
+  /\/([^/:]+):(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|predict|rawPredict|streamRawPredict)$/;
 const MODEL_SEGMENT = /\/model\/([^/]+)\/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$/;
 
 /** What Bedrock does with a model. */

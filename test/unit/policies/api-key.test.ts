@@ -68,6 +68,15 @@ describe('apiKey identity', () => {
     expect([exchange.principal, exchange.tenant, exchange.apiKey?.allowedModels]).toEqual(['bob', 'bob', null]);
   });
 
+  it('of a limited key says whether it may use batches all the same', () => {
+    const keys = [
+      { key: 'job', allowedModels: ['gpt-*'], allowBatches: true },
+      { key: 'chat', allowedModels: ['gpt-*'], allowBatches: false },
+    ];
+    expect(run({ keys }, bearer('job')).exchange.apiKey?.allowsBatches).toBe(true);
+    expect(run({ keys }, bearer('chat')).exchange.apiKey?.allowsBatches).toBeUndefined();
+  });
+
   it('of a key without metadata is the beginning of its digest', () => {
     const { exchange } = run({}, bearer('key-bare'));
     expect(exchange.principal).toBe(sha256('key-bare').slice(0, 8));

@@ -200,6 +200,17 @@ describe('a request that names no model', () => {
   });
 });
 
+describe('a client that leaves in the middle of an upload', () => {
+  it('takes the upload along', async () => {
+    const llm = llmBench({ models: [OPENAI] });
+    const exchange = await serve(llm, { url: '/v1/files', body: 'x' });
+    exchange.downstream.onAbort?.();
+    expect(llm.flights[0]?.aborted).toBe(true);
+    expect(exchange.endCause).toBe('client_gone');
+    expect(llm.drains.used).toBe(0);
+  });
+});
+
 describe("the address of Gemini's uploads", () => {
   const given =
     'https://generativelanguage.googleapis.com/upload/v1beta/files?key=SECRET&upload_id=u1&upload_protocol=resumable';

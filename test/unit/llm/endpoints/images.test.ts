@@ -139,6 +139,19 @@ describe('a request for an image', () => {
   });
 });
 
+describe("Google's own clients", () => {
+  it.each([
+    ['a model', llmBench({ models: [model('imagen-*', { provider: provider('gemini') })] })],
+    ['a backend', llmBench({ providers: [[provider('gemini')]] })],
+  ])('ask Imagen through %s as they are used to', async (_, llm) => {
+    const body = '{"instances":[{"prompt":"a cat"}],"parameters":{"sampleCount":1}}';
+    const exchange = await serve(llm, { url: '/v1beta/models/imagen-4:predict', body });
+    expect(llm.flights[0]?.call.path).toBe('/v1beta/models/imagen-4:predict');
+    expect(llm.flights[0]?.sent).toBe(body);
+    expect(exchange.llm.requestModel).toBe('imagen-4');
+  });
+});
+
 describe('an image', () => {
   it("is told in OpenAI's format, with its usage counted", async () => {
     const { exchange, flight } = await draw('gemini', GEMINI_IMAGE, {});
