@@ -1,6 +1,7 @@
 import type { Exchange } from '../../exchange.ts';
 import type { OnClientAbort } from '../../facts/llm.ts';
 import type { AffinityKey, RetryRules, UpstreamCall } from '../../upstream/call.ts';
+import { sessionKey } from '../../upstream/session-key.ts';
 import type { RouteContext } from '../adapter.ts';
 import { isRefusal } from './account.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
@@ -45,7 +46,8 @@ export function choose(
   plan: ContextPlan,
   { model, body }: { readonly model: string; readonly body: Buffer | null },
 ): Choice {
-  const affinity = affinityOf(exchange, context, body);
+  const session = plan.session === null ? null : sessionKey(plan.session, exchange);
+  const affinity = session ?? affinityOf(exchange, context, body);
   const wish: Wish = { model, affinity };
   const count = groups.count(context);
   return {

@@ -1,4 +1,4 @@
-import type { Expressions } from '../../cel/index.ts';
+import type { Expression, Expressions } from '../../cel/index.ts';
 import type { OnClientAbort } from '../../facts/llm.ts';
 import type { PolicyMap } from '../../resources/types.ts';
 import type { RouteContext } from '../adapter.ts';
@@ -17,6 +17,8 @@ export class ContextPlan {
   /** The route's `ai` policy alone: its paths are looked at before a provider is chosen. */
   readonly ai: CompiledAiPolicy;
   readonly members: BodyMembers;
+  /** Of a `sessionAffinity` policy on the backend: what related requests have in common. */
+  readonly session: Expression | null;
   readonly #policies = new Map<ProviderTarget, CompiledAiPolicy>();
   readonly #onClientAbort = new Map<ProviderTarget, OnClientAbort>();
 
@@ -27,6 +29,8 @@ export class ContextPlan {
       const abort = policies.onClientAbort ?? context.values.onClientAbort;
       this.#onClientAbort.set(target, abort === 'cancel' ? 'cancel' : 'drain');
     }
+    const source = (context.values.sessionAffinity as { source?: string } | undefined)?.source;
+    this.session = source === undefined ? null : cel.compile(source, 'sessionAffinity');
     this.members = new BodyMembers([this.ai, ...this.#policies.values()]);
   }
 

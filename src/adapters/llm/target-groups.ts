@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors/table.ts';
-import { pickByAffinity } from '../../upstream/affinity.ts';
+import { hashText, mix, pickByAffinity } from '../../upstream/affinity.ts';
 import type { AffinityKey } from '../../upstream/call.ts';
 import type { RouteContext } from '../adapter.ts';
 import type { Account } from './account.ts';
@@ -116,9 +116,11 @@ function best(options: readonly Option[], context: RouteContext, { affinity }: W
 }
 
 function byAffinity(options: readonly Option[], hash: number): Option | null {
-  const affine = options.flatMap((option) =>
-    option.account === null ? [] : [{ option, id: option.account.id, inFlight: option.account.inFlight }],
-  );
+  const affine = options.flatMap((option) => {
+    const { account, model } = option;
+    // Two models of one provider are two candidates with one account.
+    return account === null ? [] : [{ option, id: mix(account.id, hashText(model)), inFlight: account.inFlight }];
+  });
   return pickByAffinity(affine, hash)?.option ?? null;
 }
 

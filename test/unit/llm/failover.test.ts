@@ -308,6 +308,22 @@ describe('a request with several who can serve it', () => {
     }
   });
 
+  it('goes by what a session affinity policy says, in place of the conversation', async () => {
+    const servers = [await mock(answers), await mock(answers), await mock(answers)];
+    const at = (server: Mock, i: number) => provider('openAI', { name: `p${i}`, hostOverride: server.address });
+    const values = { sessionAffinity: { source: 'request.headers["x-session"]' } };
+    const llm = bench({ providers: [servers.map(at)], values });
+    for (let i = 0; i < 12; i++) {
+      const headers = ['content-type', 'application/json', 'x-session', 'one'];
+      const exchange = await serve(llm, { url: CHAT, body: conversation(i), headers });
+      await until(() => exchange.endCause !== null);
+    }
+    expect(servers.map(({ requests }) => requests.length).sort()).toEqual([0, 0, 12]);
+    // Without the header the conversation decides.
+    for (let i = 0; i < 12; i++) await ask(llm, conversation(i));
+    expect(servers.filter(({ requests }) => requests.length > 0).length).toBeGreaterThan(1);
+  });
+
   describe('with several keys', () => {
     it('uses another where one is limited, and rests that', async () => {
       const limits: Behaviour = (response, request, body) =>

@@ -112,6 +112,18 @@ describe('a model with failover', () => {
     });
   });
 
+  it('keeps a conversation with one of two models of one provider, and others with the other', async () => {
+    const models = [model('*', { provider: provider('openAI') })];
+    const llm = llmBench({ models, virtualModels: [failover(['x', 0], ['y', 0])] });
+    for (let i = 0; i < 20; i++) {
+      const body = JSON.stringify({ model: 'virtual', messages: [{ role: 'user', content: `Question ${i >> 1}` }] });
+      await serve(llm, { ...ask, body });
+    }
+    const asked = llm.flights.map(({ json }) => json.model);
+    expect(new Set(asked)).toEqual(new Set(['x', 'y']));
+    for (let i = 0; i < 20; i += 2) expect(asked[i]).toBe(asked[i + 1]);
+  });
+
   it('may ask one provider for two models', async () => {
     const models = [model('*', { provider: provider('openAI') })];
     const llm = llmBench({ models, virtualModels: [failover(['x', 0], ['y', 1])], wrap: retryOnce });
