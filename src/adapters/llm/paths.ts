@@ -123,6 +123,11 @@ export function streamInPath(path: string): boolean {
   return STREAM_ACTION.test(path);
 }
 
+/** True for formats of Bedrock, where the path alone says whether to stream: a member of the body is the model's. */
+export function saysStreamInPath(route: RouteType): boolean {
+  return route === 'converse' || route === 'invoke';
+}
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

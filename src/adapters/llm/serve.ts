@@ -27,7 +27,7 @@ import { refusedUrls } from './media-fetch/refused-urls.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { markPrompt } from './mutate/cache-marks.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
-import { modelInPath, routeByPath, streamInPath } from './paths.ts';
+import { modelInPath, routeByPath, saysStreamInPath, streamInPath } from './paths.ts';
 import { countPrompt } from './prompt-count.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
@@ -134,7 +134,8 @@ export function forwardJson(
   const named = inPath === '' ? body.model : inPath;
   facts.clientModel = named;
   const pathStreams = streamInPath(exchange.path);
-  facts.streaming = body.streaming || pathStreams;
+  const pathDecides = saysStreamInPath(route);
+  facts.streaming = pathStreams || (!pathDecides && body.streaming);
   /** What the policies of a target make of the body's members. */
   const changed = ({ target, model }: Candidate) => {
     const policy = choice.policyOf(target);
@@ -169,7 +170,7 @@ export function forwardJson(
     const converted = spoken !== route;
     facts.provider = target.provider.telemetryName;
     facts.requestModel = model;
-    const streaming = body.streamingWith(changes);
+    const streaming = !pathDecides && body.streamingWith(changes);
     facts.streaming = streaming || pathStreams;
     const includeUsage = !converted && streaming && !wantsUsage;
     const edited = body.encode(inPath === '' ? model : '', changes, includeUsage);

@@ -1,7 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EVENT_STREAM_TYPE, EventStreamReader } from '../../../src/adapters/llm/convert/event-stream.ts';
 import type { Frame } from '../../../src/adapters/llm/formats/codec.ts';
 import { markSignature } from '../../../src/adapters/llm/formats/signatures.ts';
+import { GatewayError } from '../../../src/errors/table.ts';
 import { type LlmExchange, llmBench, provider, serve } from '../../support/llm.ts';
 
 /** Clients of Bedrock's `invoke` in front of other providers: the body's family decides in which words the answer comes. */
@@ -281,6 +283,16 @@ describe('errors', () => {
     expect(exchange.endCause).not.toBe('complete');
   });
 
+  it('of a connection that breaks off are told before the stream ends', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, invoke({ prompt: 'hi', max_gen_len: 9 }, true));
+    llm.flights[0]!.stream(EVENTS[0]!, EVENTS[2]!);
+    llm.flights[0]!.sink.onError(new GatewayError('upstream_timeout'));
+    await turn();
+    expect(framesOf(exchange).map(({ event: name }) => name)).toEqual(['chunk', 'internalServerException']);
+    expect(exchange.llm.usageEstimated).toBe(true);
+  });
+
   it('of an answer that is none', async () => {
     const llm = bench();
     const exchange = await serve(llm, invoke({ ...CLAUDE, messages: HI }, true));
@@ -314,6 +326,23 @@ describe("Claude's beta features", () => {
     const body = JSON.stringify({ model: 'anthropic.claude-sonnet-4-5-v1:0', max_tokens: 9, messages: HI });
     await serve(llm, { url: '/v1/messages', headers: ['anthropic-beta', BETAS.join(', ')], body });
     expect(llm.flights[0]!.json.additionalModelRequestFields).toEqual({ anthropic_beta: BETAS.slice(0, 1) });
+  });
+});
+
+describe('whether to stream', () => {
+  it('the path alone says', async () => {
+    for (const body of [
+      { ...CLAUDE, messages: HI, stream: true },
+      { messages: HI, stream: true },
+    ]) {
+      const llm = bench();
+      await serve(llm, invoke(body));
+      expect(llm.flights[0]!.json.stream).toBeUndefined();
+      const own = bench('bedrock', { region: 'eu-west-1' });
+      await serve(own, invoke(body, false, [], 'openai.gpt-oss-20b-1:0'));
+      expect(own.flights[0]!.call.path).toMatch(/\/invoke$/);
+      expect(own.flights[0]!.json).toEqual(body);
+    }
   });
 });
 

@@ -54,7 +54,7 @@ function parsed({ data }: Frame): JsonObject | null {
 const claude: Family = {
   column: anthropicMessagesCodec.column,
   decodeRequest({ anthropic_version: _, anthropic_beta: _betas, ...body }, path) {
-    return anthropicMessagesCodec.decodeRequest(body, path);
+    return anthropicMessagesCodec.decodeRequest({ ...body, model: path.model, stream: path.stream }, path);
   },
   encodeAnswer: anthropicMessagesCodec.encodeAnswer,
   streamEncoder: anthropicMessagesCodec.streamEncoder,
