@@ -75,6 +75,8 @@ class Mirror {
   }
 
   maybeCopy(call: UpstreamCall): void {
+    // Of a session there is nothing to copy but its beginning.
+    if (call.upgrade !== undefined) return;
     if (this.#share < 1 && Math.random() >= this.#share) return;
     const { body } = call;
     const size = Buffer.isBuffer(body) ? body.length : 0;

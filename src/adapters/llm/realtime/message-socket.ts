@@ -43,10 +43,10 @@ export interface SocketOwner {
   /** `send` may go on. */
   onDrain(socket: MessageSocket): void;
   /**
-   * No message follows. `code`: of its close frame; 1005 without one in it, 1006 where the connection ended without a frame; where it
-   * broke the protocol or a limit, the code it was told. Called once.
+   * No message follows. `code`: of its close frame; 1005 without one in it, 1006 where the connection ended without a frame. `broke`: it
+   * broke the protocol or a limit, and was told this code. Called once.
    */
-  onClosed(socket: MessageSocket, code: number, reason: Buffer): void;
+  onClosed(socket: MessageSocket, code: number, reason: Buffer, broke: boolean): void;
 }
 
 /** One end of a WebSocket connection, over the bytes of any stream. Pings are answered here. */
@@ -216,7 +216,7 @@ export class MessageSocket {
 
   /** The other side can't be understood any more, or goes beyond a limit. */
   #broken(code: number, reason: string): void {
-    this.#conclude(code, Buffer.from(reason));
+    this.#conclude(code, Buffer.from(reason), true);
     this.close(code, reason);
   }
 
@@ -226,10 +226,10 @@ export class MessageSocket {
     this.#stream.destroy();
   }
 
-  #conclude(code: number, reason: Buffer): void {
+  #conclude(code: number, reason: Buffer, broke = false): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#giveBack();
-    this.#owner.onClosed(this, code, reason);
+    this.#owner.onClosed(this, code, reason, broke);
   }
 }

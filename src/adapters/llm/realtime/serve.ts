@@ -3,6 +3,7 @@ import type { Exchange } from '../../../exchange.ts';
 import type { CallUpgrade, Flight, ResponseSink, UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../../adapter.ts';
 import { type Choice, planAttempts } from '../choice.ts';
+import { isAllowed } from '../model-pattern.ts';
 import type { Incoming } from '../serve.ts';
 import type { Destination } from '../target.ts';
 import type { Candidate } from '../target-groups.ts';
@@ -16,12 +17,15 @@ import { modelFor } from './session-model.ts';
  * Opens a realtime session (OpenAI's Realtime API over WebSocket, and what follows it): the provider is asked first, and only what it
  * grants is granted to the client. `facts.clientModel` is the model that the URL names; '' = the provider's own.
  *
- * Throws upgrade_required, upgrade_unsupported, bad_request and what choosing a provider throws; what the provider answers in place of a
+ * Throws upgrade_required, upgrade_unsupported, bad_request, missing_model, model_not_allowed and what choosing a provider throws; what the provider answers in place of a
  * switch reaches the client as it is.
  */
 export function serveRealtime(incoming: Incoming, choice: Choice, services: AdapterServices): void {
   const { exchange, context, facts } = incoming;
   const handshake = new Handshake(exchange);
+  const allowed = exchange.apiKey?.allowedModels ?? null;
+  if (allowed !== null && facts.clientModel === '') throw new GatewayError('missing_model', NO_MODEL);
+  if (!isAllowed(allowed, facts.clientModel)) throw new GatewayError('model_not_allowed');
   facts.operation = 'realtime';
   facts.streaming = true;
   const upgrade: CallUpgrade = { protocol: 'websocket', stream: null };
@@ -134,4 +138,5 @@ class Opening implements ResponseSink {
   }
 }
 
+const NO_MODEL = 'Name the model in the query: ?model=…';
 const NOT_SWITCHED = 'The provider did not switch to WebSocket.';

@@ -37,8 +37,7 @@ const MAX_PENDING_ANSWERS = 1024 * 1024;
 
 /** Close codes of a side that had nothing to complain about. */
 const CONTENT: ReadonlySet<number> = new Set([CLOSE.normal, CLOSE.goingAway, CLOSE.none]);
-/** Close codes of a client that can't be served any further. */
-const FAULTS: ReadonlySet<number> = new Set([CLOSE.protocol, CLOSE.invalidText, CLOSE.tooBig]);
+const BROKE = 'The provider broke the WebSocket protocol or a limit';
 
 /** What a session is made of, once both sides have switched. */
 export interface SessionParts {
@@ -119,20 +118,20 @@ export class RealtimeSession implements SocketOwner {
     else this.#fromProvider.drained();
   }
 
-  onClosed(socket: MessageSocket, code: number, reason: Buffer): void {
-    if (socket === this.#client) this.#clientLeft(code, reason);
-    else this.#providerLeft(code, reason);
+  onClosed(socket: MessageSocket, code: number, reason: Buffer, broke: boolean): void {
+    if (socket === this.#client) this.#clientLeft(code, reason, broke);
+    else this.#providerLeft(code, reason, broke);
   }
 
   // Ends
 
-  #clientLeft(code: number, reason: Buffer): void {
+  #clientLeft(code: number, reason: Buffer, broke: boolean): void {
     if (this.#ended) return;
     this.#fromClient.end();
     const gone = code === CLOSE.abnormal;
-    const cause: EndCause = gone ? 'client_gone' : FAULTS.has(code) ? 'error' : 'complete';
+    const cause: EndCause = gone ? 'client_gone' : broke ? 'error' : 'complete';
     const leave = () => {
-      this.#provider.close(gone ? CLOSE.goingAway : code, gone ? '' : reason);
+      this.#provider.close(gone || broke ? CLOSE.goingAway : code, gone || broke ? '' : reason);
       this.#finish(cause);
     };
     const { open } = this.#usage;
@@ -150,13 +149,15 @@ export class RealtimeSession implements SocketOwner {
     this.#provider.resume();
   }
 
-  #providerLeft(code: number, reason: Buffer): void {
+  #providerLeft(code: number, reason: Buffer, broke: boolean): void {
     if (this.#ended) return;
     this.#fromProvider.end();
     if (code === CLOSE.abnormal) this.#client.close(CLOSE.badGateway, 'the provider closed the connection');
+    else if (broke) this.#client.close(CLOSE.badGateway, 'the provider sent what can not be passed on');
     else this.#client.close(code, reason);
     // What the client left behind was waited for in vain.
     if (this.#accountTimer !== null) this.#finish('client_gone');
+    else if (broke) this.#fail(new GatewayError('upstream_protocol', `${BROKE} (${code}).`), 'upstream_gone');
     else if (CONTENT.has(code)) this.#finish('complete');
     else {
       const message =

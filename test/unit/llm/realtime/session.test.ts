@@ -190,9 +190,18 @@ describe('a realtime session', () => {
     const { client, provider, ended, bodies } = await stage(options);
     client.say(JSON.stringify({ type: 'x', audio: 'A'.repeat(1 << 19) }));
     await until(() => ended.length > 0 && client.closed !== null && provider.closed !== null);
-    expect(client.closed?.code).toBe(code);
+    expect([client.closed?.code, provider.closed?.code, ended]).toEqual([code, 1001, ['error']]);
     expect(provider.messages).toEqual([]);
     expect(bodies.used).toBe(0);
+  });
+
+  it('tells the client where the provider sends what can not be passed on', async () => {
+    const { client, provider, exchange, ended } = await stage();
+    // A text that is no UTF-8.
+    provider.raw.write(Buffer.from([0x81, 0x01, 0xff]));
+    await until(() => ended.length > 0 && client.closed !== null && provider.closed !== null);
+    expect([provider.closed?.code, client.closed?.code]).toEqual([1007, 1014]);
+    expect([ended, exchange.error?.code]).toEqual([['upstream_gone'], 'upstream_protocol']);
   });
 
   it('shows messages to hooks of policies, which may end it', async () => {
