@@ -82,6 +82,8 @@ export interface AdapterServices {
   readonly fetcher: GuardedFetcher;
   /** Tokens of `texts` for a model, counted off the event loop. Never rejects. */
   countTokens(texts: readonly string[], model: string): Promise<TokenCount>;
+  /** The texts of lists of cl100k_base tokens, null for what is none; null where there is no time for it. Never rejects. */
+  decodeTokens(lists: readonly (readonly number[])[]): Promise<readonly (string | null)[] | null>;
   /** One per key and worker; the same key gives the same cluster. */
   cluster(spec: ClusterSpec): Cluster;
   /** Compiles backend-level policies (of an AI provider, say); `scope` is unique and stable. */

@@ -91,6 +91,7 @@ const adapterServices: AdapterServices = {
   storedResponses: settings.storedResponses,
   prices,
   countTokens: (texts, model) => tokens.count(texts, model),
+  decodeTokens: (lists) => tokens.decode(lists),
   cluster: (spec) => clusters.get(spec),
   hooks: (policies, scope) => plan.hooks(policies, scope),
   resource: (key) => plan.resource(key),

@@ -1,5 +1,6 @@
 import { LLMock } from '@copilotkit/aimock';
 import { GoogleGenAI } from '@google/genai';
+import { encode } from 'gpt-tokenizer/encoding/cl100k_base';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts, Gateway, ownServers, until } from '../support/gateway.ts';
@@ -134,6 +135,11 @@ describe.each(EMBEDDERS.filter((name) => name !== 'gemini'))("OpenAI's client to
     const { data } = await openai().embeddings.create({ model, input: 'one' });
     expect(data.map(({ embedding }) => embedding)).toEqual([VECTORS[0]]);
   });
+});
+
+it("makes texts of tokens that OpenAI's client sends to others", async () => {
+  const { data } = await openai().embeddings.create({ model: 'titan', input: TEXTS.map((text) => encode(text)) });
+  expect(data.map(({ embedding }) => embedding)).toEqual(VECTORS);
 });
 
 function base64(vector: number[]): string {

@@ -98,6 +98,8 @@ export interface BenchOptions {
   drainTimeoutMs?: number;
   /** Default: a token for each text. */
   countTokens?: AdapterServices['countTokens'];
+  /** Default: each token is its number. */
+  decodeTokens?: AdapterServices['decodeTokens'];
   /** Default: one in this thread. */
   store?: Store;
   storedResponses?: { ttlMs?: number; maxBytes?: number };
@@ -148,6 +150,7 @@ export function llmBench(options: BenchOptions): LlmBench {
     storedResponses: { ttlMs: 60_000, maxBytes: 1 << 20, ...options.storedResponses },
     prices: new PriceCatalog(() => readPrices(() => {}, '')),
     countTokens: options.countTokens ?? (async (texts) => ({ tokens: texts.length, exact: true })),
+    decodeTokens: options.decodeTokens ?? (async (lists) => lists.map((tokens) => tokens.join(' '))),
     cluster: (spec: ClusterSpec) => {
       if (options.upstream !== undefined) return options.upstream.cluster(spec);
       const cluster: FakeCluster = clusters.get(spec.key) ?? {

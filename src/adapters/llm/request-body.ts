@@ -47,6 +47,11 @@ export class RequestBody {
     this.#scan = scanObject(bytes, members.wanted);
   }
 
+  /** The same request with other bytes. Throws as the constructor does. */
+  with(bytes: Buffer): RequestBody {
+    return new RequestBody(bytes, this.#members);
+  }
+
   /** The model asked for; '' where none is. Throws `missing_model` where it isn't a usable name. */
   get model(): string {
     const found = this.#scan.found(this.#members.model);

@@ -11,6 +11,7 @@ import { type Choice, planAttempts } from './choice.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { fanOut } from './convert/fan-out.ts';
+import { textsForTokens } from './convert/token-inputs.ts';
 import { putUnary } from './convert/unary-request.ts';
 import { bedrockCountBody, bedrockCountDispatch } from './count-on-bedrock.ts';
 import { canCount, countLocally, countTokens } from './count-tokens.ts';
@@ -156,6 +157,13 @@ export function forwardJson(
     if (route === 'anthropicTokenCount' && formats.has('bedrockCountTokens') && isClaude(model))
       return countOnBedrock(incoming, body, model, choice, services);
     if (!formats.has(route)) return countTokens(incoming, body, model, services);
+  }
+  if (route === 'embeddings' && !choice.candidate.target.formats(changed(choice.candidate).model).has(route)) {
+    const texts = textsForTokens(body.bytes, services);
+    if (texts !== null)
+      return texts.then((bytes) => {
+        if (exchange.endCause === null) return forwardJson(incoming, body.with(bytes), choice, services);
+      });
   }
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };

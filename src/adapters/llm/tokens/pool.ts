@@ -8,10 +8,12 @@ import type { CountTask } from './task.ts';
 const MAX_WAITING = 64;
 /** A count that takes longer is estimated, ms. */
 const TIMEOUT_MS = 2000;
+/** Tokens that take longer to decode are given up, ms: the first have to wait for the tables. */
+const DECODE_TIMEOUT_MS = 10_000;
 /** The thread, and the 60 MB its tables take, goes after so long without work, ms. */
 const IDLE_MS = 60_000;
 
-/** Counts tokens off the event loop, in one thread a worker that exists only while there is work. */
+/** Counts and decodes tokens off the event loop, in one thread a worker that exists only while there is work. */
 export class TokenCounter {
   readonly #entry: URL;
   #pool: Piscina | null = null;
@@ -34,6 +36,20 @@ export class TokenCounter {
       return { tokens, exact: isExact(model) };
     } catch {
       return estimate(texts);
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** The texts of lists of cl100k_base tokens, null for what is none. Never rejects: null where there is no time for it. */
+  async decode(lists: readonly (readonly number[])[]): Promise<readonly (string | null)[] | null> {
+    if (this.#waiting >= MAX_WAITING) return null;
+    this.#pool ??= this.#open();
+    this.#waiting++;
+    try {
+      return await this.#pool.run(lists, { name: 'decodeTokens', signal: AbortSignal.timeout(DECODE_TIMEOUT_MS) });
+    } catch {
+      return null;
     } finally {
       this.#waiting--;
     }

@@ -1,4 +1,7 @@
 import { countTokens } from './count.ts';
+
+export { decodeTokens } from './decode.ts';
+
 import type { Encoding } from './encodings.ts';
 
 export interface CountTask {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AiProvider } from '../../../../src/resources/types.ts';
+import { llmBench, serve } from '../../../support/llm.ts';
 import { addressOf, answerOf, ask, bedrock, cohere, cohereOnly, gemini, openai, vertex, vllm } from './wires.ts';
 
 /** What a request for embeddings is on the wire of each provider. */
@@ -308,7 +309,6 @@ describe('a request for embeddings', () => {
 describe('what a provider can not be asked for', () => {
   const TITAN = 'amazon.titan-embed-text-v2:0';
   it.each<[what: string, provider: AiProvider, url: string, body: object, code: string, says: string]>([
-    ['tokens of another encoding', bedrock, OPENAI, { model: TITAN, input: [1, 2] }, 'unsupported_parameter', 'input'],
     ['an image', bedrock, COHERE, { model: TITAN, images: [PNG] }, 'unsupported_parameter', 'images'],
     [
       'an image behind a URL',
@@ -429,5 +429,44 @@ describe('what a provider can not be asked for', () => {
     expect(cohereError).toEqual({ message: expect.stringContaining('texts') });
     const googleError = answerOf(await ask(cohere, single('m'), {}));
     expect(googleError.error).toMatchObject({ code: 400, status: 'INVALID_ARGUMENT' });
+  });
+});
+
+describe('inputs as tokens', () => {
+  const TITAN = 'amazon.titan-embed-text-v2:0';
+  const body = (input: unknown) => JSON.stringify({ model: TITAN, input });
+
+  it.each([
+    [[1, 2], ['1 2']],
+    [
+      [[1, 2], [3]],
+      ['1 2', '3'],
+    ],
+  ])('%j become texts for who takes none', async (input, texts) => {
+    const { flights } = await ask(bedrock, OPENAI, JSON.parse(body(input)) as object);
+    expect(flights.map(({ json }) => json.inputText)).toEqual(texts);
+  });
+
+  it.each([[[]], [['a', [1]]], [[[1], 'a']], [[[]]]])('%j are left to the decoder', async (input) => {
+    const { exchange, flights } = await ask(bedrock, OPENAI, JSON.parse(body(input)) as object);
+    const mixed = input.some((one) => typeof one === 'string');
+    expect(exchange.error?.code).toBe(mixed ? 'unsupported_parameter' : 'invalid_request_body');
+    expect(flights).toEqual([]);
+  });
+
+  it('go as they are to who takes them', async () => {
+    const { flights } = await ask(openai, OPENAI, { model: 'm', input: [[1, 2]] });
+    expect(flights[0]?.sent).toBe('{"model":"m","input":[[1,2]]}');
+  });
+
+  it.each<[string, (string | null)[] | null, number, string]>([
+    ['that are none', ['a', null], 400, 'input[1]'],
+    ['that nobody has time for', null, 503, 'no time'],
+  ])('%s are refused', async (_, decoded, status, says) => {
+    const llm = llmBench({ providers: [[bedrock]], decodeTokens: async () => decoded });
+    const exchange = await serve(llm, { url: OPENAI, body: body([[1], [2]]) });
+    expect(llm.flights).toEqual([]);
+    expect(exchange.downstream.status).toBe(status);
+    expect(exchange.downstream.text).toContain(says);
   });
 });

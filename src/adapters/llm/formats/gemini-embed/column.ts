@@ -3,7 +3,8 @@ import type { EmbeddingColumn } from '../embedding-features.ts';
 /** What Gemini's embeddings can say, and the names their clients know it by. */
 export const column: EmbeddingColumn = {
   fidelity: {
-    tokens: 'refused',
+    // The gateway makes a text of them.
+    tokens: 'approximated',
     imageBase64: 'exact',
     imageUrl: 'exact',
     mixedInput: 'exact',

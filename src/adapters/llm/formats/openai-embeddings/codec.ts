@@ -89,7 +89,8 @@ function decodeInputs(fields: Fields): EmbeddingInput[] {
   if (items.every((item) => typeof item === 'number')) return [tokenInput(items)];
   return items.map((item, i) => {
     if (typeof item === 'string') return textInput(item);
-    if (Array.isArray(item) && item.every((token) => typeof token === 'number')) return tokenInput(item);
+    if (Array.isArray(item) && item.length > 0 && item.every((token) => typeof token === 'number'))
+      return tokenInput(item);
     const parts = isObject(item) ? decodeParts(item) : [];
     if (parts.length === 0)
       throw fields.fault(`input[${i}]`, 'is neither a text, nor tokens, nor an object with content');

@@ -15,7 +15,8 @@ export const vertexMultimodalCodec: EmbeddingCodec = {
   format: 'vertexMultimodal',
   column: {
     fidelity: {
-      tokens: 'refused',
+      // The gateway makes a text of them.
+      tokens: 'approximated',
       imageBase64: 'exact',
       // Of Cloud Storage.
       imageUrl: 'approximated',

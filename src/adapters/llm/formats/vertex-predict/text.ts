@@ -14,7 +14,8 @@ export const vertexPredictCodec: EmbeddingCodec = {
   format: 'vertexPredict',
   column: {
     fidelity: {
-      tokens: 'refused',
+      // The gateway makes a text of them.
+      tokens: 'approximated',
       imageBase64: 'refused',
       imageUrl: 'refused',
       // Several texts become lines of one.
