@@ -38,20 +38,16 @@ export function chooseAccount(
   const wanted = takeWanted(exchange);
   const usable = options.filter(({ target }) => target.active);
   if (wanted !== '') {
-    const [named] = distinct(
-      usable.filter((option) => isNamed(option, wanted)),
-      endpoint,
-    );
-    if (named === undefined)
+    const named = namedAccounts(usable, wanted);
+    const [only] = named;
+    if (only === undefined)
       throw new GatewayError('ambiguous_provider', 'No provider here has the name that the request asks for.');
-    refuseUnlessTaken(named, endpoint);
-    return named;
+    if (named.length > 1) throw ambiguous(named, endpoint);
+    refuseUnlessTaken(only, endpoint);
+    return only;
   }
   for (const support of ['yes', 'maybe'] as const) {
-    const found = distinct(
-      usable.filter(({ target }) => supportOf(target.kind, endpoint.name) === support),
-      endpoint,
-    );
+    const found = distinct(usable.filter(({ target }) => supportOf(target.kind, endpoint.name) === support));
     const [only] = found;
     if (only !== undefined && found.length === 1) return only;
     if (found.length > 1) throw ambiguous(found, endpoint);
@@ -59,20 +55,19 @@ export function chooseAccount(
   throw new GatewayError('unsupported_conversion', `No provider here has ${LABELS[endpoint.name]}.`);
 }
 
-/** One target an account. Where several are named alike, those that have the API come first. */
-function distinct(options: readonly AccountOption[], endpoint: Endpoint): ProviderTarget[] {
+/** All accounts of the kind that is named, else the one that has the name, or that the model is asked of. */
+function namedAccounts(options: readonly AccountOption[], wanted: string): ProviderTarget[] {
+  const ofKind = options.filter(({ target }) => target.kind.toLowerCase() === wanted.toLowerCase());
+  if (ofKind.length > 0) return distinct(ofKind);
+  const one = options.find(({ target, model }) => target.name === wanted || matchesPattern(model, wanted));
+  return one === undefined ? [] : [one.target];
+}
+
+/** One target an account. */
+function distinct(options: readonly AccountOption[]): ProviderTarget[] {
   const accounts = new Map<string, ProviderTarget>();
   for (const { target } of options) if (!accounts.has(target.accountName)) accounts.set(target.accountName, target);
-  return [...accounts.values()].sort((a, b) => rank(a, endpoint) - rank(b, endpoint));
-}
-
-function rank(target: ProviderTarget, { name }: Endpoint): number {
-  return ['yes', 'maybe', 'no'].indexOf(supportOf(target.kind, name));
-}
-
-function isNamed({ target, model }: AccountOption, wanted: string): boolean {
-  const name = wanted.toLowerCase();
-  return [target.kind, target.name].some((one) => one.toLowerCase() === name) || matchesPattern(model, wanted);
+  return [...accounts.values()];
 }
 
 function ambiguous(found: readonly ProviderTarget[], { name }: Endpoint): GatewayError {

@@ -111,6 +111,13 @@ describe('a request that names no model', () => {
       /openAI, groq\. .*x-sluice-provider/,
     ],
     [
+      'several accounts have the kind that is named',
+      [keyed('a', 'openAI', 'k1'), keyed('b', 'openAI', 'k2'), GROQ],
+      { url: '/v1/files?provider=openai' },
+      'ambiguous_provider',
+      /: a, b\./,
+    ],
+    [
       'several accounts of one kind could',
       [keyed('a', 'openAI', 'k1'), keyed('b', 'openAI', 'k2')],
       { url: '/v1/batches' },
