@@ -64,6 +64,8 @@ export interface AttemptObserver {
 export interface AffinityKey {
   /** 32 bits, unsigned; 0 = nothing to go by. */
   readonly hash: number;
+  /** Nobody will ask any more: what it would be computed from can go. */
+  release?(): void;
 }
 
 /** When a call is sent again. */

@@ -41,7 +41,7 @@ class RetriedFlight implements Flight {
   #timer: NodeJS.Timeout | null = null;
   #ended = false;
   /** The call as it came: `prepare` edits it for each attempt anew. */
-  readonly #original: Pick<UpstreamCall, 'method' | 'path' | 'authority' | 'headers' | 'body' | 'cluster'> | null;
+  #original: Pick<UpstreamCall, 'method' | 'path' | 'authority' | 'headers' | 'body' | 'cluster'> | null;
 
   constructor(call: UpstreamCall, sink: ResponseSink, next: Dispatch, rules: RetryRules) {
     this.call = call;
@@ -81,6 +81,11 @@ class RetriedFlight implements Flight {
   /** Whether a failed attempt is followed by another. */
   recovers(error: GatewayError): boolean {
     return RETRIED_ERRORS.has(error.code) && this.#again(0);
+  }
+
+  /** A response is on its way: the body is needed no longer. */
+  answered(): void {
+    this.#original = null;
   }
 
   /** Schedules the next attempt, if there is one left and it could still matter. */
@@ -135,7 +140,10 @@ class Try implements ResponseSink {
       this.#refused = true;
       this.#discarding = setTimeout(stopDiscarding, MAX_DISCARDING_MS, this);
       this.#discarding.unref();
-    } else this.#owner.sink.onHead(status, headers);
+    } else {
+      this.#owner.answered();
+      this.#owner.sink.onHead(status, headers);
+    }
     this.#headed = true;
   }
 

@@ -65,6 +65,10 @@ export class PrefixAffinity implements AffinityKey {
     }
     return this.#hash;
   }
+
+  release(): void {
+    this.#bytes = null;
+  }
 }
 
 function prefixHash(tenant: string, bytes: Buffer): number {

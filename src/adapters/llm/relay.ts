@@ -81,7 +81,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
 
   onHead(status: number, headers: string[]): void {
     // No attempt follows the head: the request's body is needed no longer.
-    if (this.#call !== null) this.#call.body = null;
+    if (this.#call !== null) letGoOfBody(this.#call);
     this.#answered = status >= 200 && status < 300;
     this.#refused = !this.#answered;
     if (this.#plan.conversion !== null) {
@@ -320,6 +320,13 @@ export class Relay implements ResponseSink, Forwarder, Output {
     usage.output += Math.max(seen - outputTokens(usage), 0);
     return usage;
   }
+}
+
+/** Of the body, and of what would make another one. */
+function letGoOfBody(call: UpstreamCall): void {
+  call.body = null;
+  call.prepare = null;
+  call.affinity?.release?.();
 }
 
 /** Answers in an encoding of their own can't be read; the request asked for none. */

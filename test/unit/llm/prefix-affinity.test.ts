@@ -86,6 +86,15 @@ describe('the stable prefix of a conversation', () => {
     },
   );
 
+  it('lets go of the body, asked or not', () => {
+    const body = Buffer.from(JSON.stringify({ prompt: 'x' }));
+    const [asked, unasked] = [new PrefixAffinity('t', body), new PrefixAffinity('t', body)];
+    const { hash: before } = asked;
+    asked.release();
+    unasked.release();
+    expect([asked.hash, unasked.hash]).toEqual([before, 0]);
+  });
+
   it('ends whatever it is given', () => {
     const many = { tools: Array.from({ length: 5000 }, (_, i) => tool(`t${i}`)), messages: [user('Hi')] };
     expect(hash(many)).not.toBe(hash({ ...many, messages: [user('Ho')] }));
