@@ -170,6 +170,11 @@ export class Metrics {
   );
   readonly storeRestarts = this.#counter('store_restarts_total', 'Store threads that died and were replaced.', []);
 
+  readonly mediaFetches = this.#counter(
+    'media_fetches_total',
+    'Images and files fetched by URL for LLM providers that take bytes alone: fetched, wrong_type or failed.',
+    ['outcome'],
+  );
   readonly celErrors = this.#counter(
     'cel_errors_total',
     'Evaluations of CEL expressions that failed, by the policy whose expression it was.',

@@ -4,6 +4,8 @@ import { isIP } from 'node:net';
 import type { AddressGuard } from './address-guard.ts';
 import type { Names } from './resolve.ts';
 
+/** Fetches of a worker at one time. */
+const MAX_RUNNING = 64;
 /** Redirects followed; each is looked at like the first URL. */
 const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -36,6 +38,9 @@ export class FetchError extends Error {
   }
 }
 
+/** Thrown where as many fetches as there may be are under way. */
+export class TooManyFetchesError extends Error {}
+
 /**
  * GETs what a client's URL names. The name is resolved once for each connection and the connection goes to an address that the guard
  * has seen: a name can't resolve to one address when it is checked and to another when it is connected to. Nothing of the client's
@@ -43,13 +48,24 @@ export class FetchError extends Error {
  */
 export class GuardedFetcher {
   readonly #names: Names;
+  #running = 0;
 
   constructor(names: Names) {
     this.#names = names;
   }
 
-  /** Throws FetchError. */
+  /** Throws FetchError and TooManyFetchesError. */
   async get(text: string, limits: FetchLimits): Promise<Fetched> {
+    if (this.#running >= MAX_RUNNING) throw new TooManyFetchesError();
+    this.#running++;
+    try {
+      return await this.#follow(text, limits);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #follow(text: string, limits: FetchLimits): Promise<Fetched> {
     let url = parse(text, '');
     for (let hop = 0; ; hop++) {
       const response = await this.#open(url, limits);

@@ -55,6 +55,9 @@ describe('an image by URL for a provider that takes bytes alone', () => {
     const image = { image: { format: 'png', source: { bytes: PNG.toString('base64') } } };
     expect(llm.flights[0]!.json.messages[0].content).toEqual([{ text: 'look' }, image, image]);
     expect(fetched).toBe(1);
+    expect((await llm.metrics.mediaFetches.get()).values).toEqual([
+      expect.objectContaining({ labels: { outcome: 'fetched' }, value: 1 }),
+    ]);
     expect(llm.bodies.used).toBeGreaterThanOrEqual(PNG.length);
     llm.flights[0]!.answer(200, '{}');
     expect(exchange.endCause).not.toBeNull();

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addressGuard } from '../../../src/upstream/address-guard.ts';
-import { type FetchLimits, GuardedFetcher } from '../../../src/upstream/guarded-fetch.ts';
+import { type FetchLimits, GuardedFetcher, TooManyFetchesError } from '../../../src/upstream/guarded-fetch.ts';
 import { type NameLookup, Names } from '../../../src/upstream/resolve.ts';
 
 const servers: Server[] = [];
@@ -159,6 +159,19 @@ describe('a guarded fetch', () => {
     });
     const pending = fetcher().get(`http://127.0.0.1:${port}/`, limits({ signal: abort.signal }));
     await expect(pending).rejects.toThrow('did not answer in time');
+  });
+
+  it('is one of sixty-four at a time', async () => {
+    const never = () => new Promise<never>(() => {});
+    const lookup: NameLookup = { v4: never, v6: never, system: never, local: () => true };
+    const busy = new GuardedFetcher(new Names(lookup, 'All', () => {}));
+    const aborts = Array.from({ length: 64 }, () => new AbortController());
+    const running = aborts.map(({ signal }, i) => busy.get(`http://h${i}.test/`, limits({ signal })));
+    const settled = Promise.allSettled(running);
+    await expect(busy.get('http://one.test/', limits())).rejects.toThrow(TooManyFetchesError);
+    for (const abort of aborts) abort.abort();
+    await settled;
+    await expect(busy.get('ftp://one.test/', limits())).rejects.toThrow('http');
   });
 
   it('ends in time where the name does not resolve', async () => {

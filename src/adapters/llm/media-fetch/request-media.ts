@@ -10,7 +10,8 @@ import type {
   VideoPart,
 } from '../../../facts/conversation.ts';
 import type { MemoryBudget } from '../../../state/shared/memory-budget.ts';
-import { FetchError, type Fetched, type GuardedFetcher } from '../../../upstream/guarded-fetch.ts';
+import type { Metrics } from '../../../telemetry/metrics.ts';
+import { FetchError, type Fetched, type GuardedFetcher, TooManyFetchesError } from '../../../upstream/guarded-fetch.ts';
 import { type MediaKind, mediaTypeOf } from './media-type.ts';
 import type { MediaFetchOptions } from './options.ts';
 import type { RefusesUrl } from './refused-urls.ts';
@@ -31,6 +32,7 @@ export interface MediaServices {
   readonly fetcher: GuardedFetcher;
   /** The process's budget of held bodies. */
   readonly bodies: MemoryBudget;
+  readonly metrics: Metrics;
 }
 
 /** The media of one request that the gateway fetches, each once, however many attempts need it. */
@@ -96,12 +98,17 @@ export class RequestMedia {
     try {
       fetched = await this.#services.fetcher.get(url, { allows, guard, signal, take });
     } catch (error) {
+      this.#services.metrics.mediaFetches.inc({ outcome: 'failed' });
       if (this.#overloaded) throw new GatewayError('overloaded');
+      if (error instanceof TooManyFetchesError)
+        throw new GatewayError('overloaded', 'The gateway fetches as many media as it may at one time.');
       if (!(error instanceof FetchError)) throw error;
       const place = error.host === '' ? 'A URL of the request' : `What the request names at ${error.host}`;
       throw new GatewayError('media_fetch_failed', `${place} ${error.message}.`, { cause: error });
     }
-    if (mediaTypeOf(fetched.bytes, fetched.contentType, url, kind) === null) {
+    const type = mediaTypeOf(fetched.bytes, fetched.contentType, url, kind);
+    this.#services.metrics.mediaFetches.inc({ outcome: type === null ? 'wrong_type' : 'fetched' });
+    if (type === null) {
       const message = `What the request names at ${new URL(url).hostname} is not ${WORDS[kind]} of a known type.`;
       throw new GatewayError('media_fetch_failed', message);
     }
