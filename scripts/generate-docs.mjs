@@ -9,12 +9,25 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ENGINE, runAll } from '../test/conformance/cel/runner.mjs';
 import { celConformancePage } from './docs/cel-conformance-page.mjs';
+import { celPage } from './docs/cel-page.mjs';
 import { configurationPage } from './docs/configuration-page.mjs';
 import { conversionsPage } from './docs/conversions-page.mjs';
 import { makeLinks } from './docs/links.mjs';
 import { errorsPage, metricsPage, providersPage } from './docs/other-pages.mjs';
 import { policiesPage } from './docs/policies-page.mjs';
 
+const CEL_LIBRARIES = [
+  'standard',
+  'conversions',
+  'strings',
+  'math',
+  'lists',
+  'regex',
+  'encoders',
+  'network',
+  'headers',
+  'gateway',
+];
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const folder = join(root, 'docs/reference');
 const dist = join(root, 'dist');
@@ -69,6 +82,15 @@ function isInactive(document, path) {
 }
 
 const engine = Object.assign({}, ...(await Promise.all(ENGINE.map((path) => load(`cel/${path}.js`)))));
+const outcomes = runAll(engine);
+const [{ gatewayEnvironment }, { GLOBAL_MACROS, MEMBER_MACROS }, ...libraries] = await Promise.all(
+  ['environment', 'compile/macros', ...CEL_LIBRARIES.map((name) => `functions/${name}`)].map((path) =>
+    load(`cel/${path}.js`),
+  ),
+);
+const celLibraries = Object.fromEntries(
+  CEL_LIBRARIES.map((name, i) => [name, Object.values(libraries[i]).find(Array.isArray)]),
+);
 
 const pages = {
   'configuration.md': configurationPage(schema, links, isInactive),
@@ -81,7 +103,13 @@ const pages = {
   ),
   'metrics.md': metricsPage(new Metrics()),
   'errors.md': errorsPage(ERRORS),
-  'cel-conformance.md': celConformancePage(runAll(engine)),
+  'cel.md': celPage(
+    gatewayEnvironment(),
+    { global: GLOBAL_MACROS.keys(), member: MEMBER_MACROS.keys() },
+    celLibraries,
+    outcomes,
+  ),
+  'cel-conformance.md': celConformancePage(outcomes),
   'config.schema.json': `${JSON.stringify(schema, null, 1)}\n`,
 };
 

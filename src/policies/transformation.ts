@@ -77,7 +77,10 @@ export class Transform {
     for (const [name, expression] of this.#set) this.#field(target, name, expression, activation, false);
     for (const name of this.#remove) target.headers.remove(name);
     if (this.#body === null) return;
-    target.setBody(this.#body.bytes(activation) ?? EMPTY);
+    const body = this.#body.bytes(activation);
+    // An error of the gateway's own isn't what the expression was written for.
+    if (body === undefined && exchange.error !== null) return;
+    target.setBody(body ?? EMPTY);
     if (!this.#keepsCoding) target.headers.remove('content-encoding');
   }
 
