@@ -37,6 +37,9 @@ export interface MessageHook {
   readonly from: RealtimeSender;
   /** Event types it looks at; null: every message, those without a type included. */
   readonly types: ReadonlySet<string> | null;
-  /** While a promise is pending, what the same sender sends behind this message waits, and the sender is held back. Throwing ends the session. */
+  /**
+   * While a promise is pending, what the same sender sends behind this message waits, and the sender is held back: a hook that asks
+   * somebody else has a time-out of its own. Throwing ends the session.
+   */
   onMessage(message: RealtimeMessage, exchange: Exchange): MessageVerdict | Promise<MessageVerdict>;
 }

@@ -1,8 +1,10 @@
 import { connect, createServer, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AdapterServices, RouteContext } from '../../../../src/adapters/adapter.ts';
 import { CLOSE, MessageSocket } from '../../../../src/adapters/llm/realtime/message-socket.ts';
 import { RealtimeSession, type SessionTimes } from '../../../../src/adapters/llm/realtime/session.ts';
+import { frameSender } from '../../../../src/adapters/llm/realtime/ws-frames.ts';
 import type { EndCause, Exchange, UpgradedConnection } from '../../../../src/exchange.ts';
 import type { LlmFacts } from '../../../../src/facts/llm.ts';
 import type { MessageHook } from '../../../../src/facts/realtime.ts';
@@ -129,6 +131,25 @@ describe('a realtime session', () => {
     provider.say('{"type":"b"}');
     await until(() => client.messages.length === 1 && provider.messages.length === 1);
     expect([client.messages, provider.messages, ended]).toEqual([['{"type":"b"}'], ['{"type":"a"}'], []]);
+  });
+
+  it('reads frames that are split anywhere', async () => {
+    const { client, provider } = await stage();
+    const bytes: Buffer[] = [];
+    const sender = frameSender(new PassThrough().on('data', (chunk: Buffer) => bytes.push(chunk)));
+    const said = ['{"type":"a"}', `{"type":"b","text":"${'ä€'.repeat(60)}"}`, '{"type":"c"}'];
+    for (const text of said) {
+      sender.ping(Buffer.from('ping'), true);
+      sender.send(Buffer.from(text), { binary: false, mask: true, fin: true, compress: false });
+    }
+    await until(() => Buffer.concat(bytes).length > 400);
+    client.raw.setNoDelay(true);
+    for (const byte of Buffer.concat(bytes)) {
+      client.raw.write(Buffer.of(byte));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => provider.messages.length === 3);
+    expect(provider.messages).toEqual(said);
   });
 
   it.each([
