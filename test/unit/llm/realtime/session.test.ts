@@ -142,7 +142,7 @@ describe('a realtime session', () => {
       sender.ping(Buffer.from('ping'), true);
       sender.send(Buffer.from(text), { binary: false, mask: true, fin: true, compress: false });
     }
-    await until(() => Buffer.concat(bytes).length > 400);
+    await new Promise((resolve) => setImmediate(resolve));
     client.raw.setNoDelay(true);
     for (const byte of Buffer.concat(bytes)) {
       client.raw.write(Buffer.of(byte));
