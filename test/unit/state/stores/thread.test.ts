@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoreStats } from '../../../../src/state/stores/engine.ts';
@@ -152,6 +153,16 @@ describe('the store thread', () => {
     await expect(host.start()).rejects.toMatchObject({ ...GONE, message: /\/proc\/nowhere\/state\.db/ });
     const store = await connect(host);
     await expect(store.get(freshKey())).rejects.toMatchObject(GONE);
+  });
+
+  it('is tried again until it can be opened', async () => {
+    const folder = files.path('made-later');
+    const host = launch({ path: `${folder}/state.db` });
+    await expect(host.start()).rejects.toMatchObject(GONE);
+    const store = await connect(host);
+    mkdirSync(folder);
+    await back(() => store.get(freshKey()));
+    expect(host.status()).toMatchObject({ engine: 'sqlite' });
   });
 
   it('keeps state in a map where libsql doesn’t load, says so, and refuses a file', async () => {
