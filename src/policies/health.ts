@@ -8,7 +8,11 @@ export const healthSchema = z.strictObject({
     .describe('CEL expression: true counts the response as a failure. Default: 5xx and failed connections.'),
   eviction: z
     .strictObject({
-      duration: duration().nullish().describe('How long an endpoint stays evicted.'),
+      duration: duration()
+        .nullish()
+        .describe(
+          'How long an endpoint stays evicted; twice as long each further time without a healthy answer between, up to 5 minutes. Default: 30s.',
+        ),
       restoreHealth: z.number().nullish().describe('Health score, 0 to 1, an endpoint comes back with.'),
       consecutiveFailures: z.int().nullish().describe('Failures in a row that evict.'),
       healthThreshold: z.number().nullish().describe('A failure below this health score, 0 to 1, evicts.'),

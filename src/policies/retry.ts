@@ -32,7 +32,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export const retry = definePolicy({
   name: 'retry',
   schema,
-  summary: 'Sends a request again when an attempt fails.',
+  summary:
+    'Sends a request again when an attempt fails. On LLM routes it takes the place of the failover that is made by default.',
   levels: ['route'],
   phase: 'dispatch',
   protects: false,
