@@ -39,6 +39,8 @@ export class ConfigSource {
   readonly #schema: ConfigSchema;
   readonly #fileFields: FileFields;
   readonly #expressions: ExpressionFinder;
+  /** `config.customFunctions` of the first configuration that was loaded. */
+  #functions: string | null = null;
   /** The configuration itself, where it is not in a file. */
   readonly #inline: string | null;
   /** Files of the last load, each with its fingerprint from before it was read. */
@@ -126,6 +128,7 @@ export class ConfigSource {
     const unreadable = this.#expressionFaults(value, document);
     const { resources, settings, faults, notes } = normalize(data, this.#catalogue, this.#env, written);
     if (faults.length + unreadable.length > 0) refuse([...unreadable, ...faults.map(place)]);
+    this.#functions ??= customFunctionsOf(value);
     const notices = notes.map(({ path, message, protects }): Notice => {
       return { path: formatPath(path), ...document.at(path), message, protects };
     });
@@ -136,14 +139,20 @@ export class ConfigSource {
   #expressionFaults(value: Record<string, unknown>, document: ConfigDocument): Fault[] {
     const open = this.#catalogue.expressions;
     if (open === undefined) return [];
-    const written = valueAt(value, ['config', 'customFunctions']);
-    const customFunctions = typeof written === 'string' ? written : '';
-    const faults = expressionFaults(this.#expressions.find(value), customFunctions, open(customFunctions));
-    return faults.map(({ path, text, offset, message }) => {
+    const written = customFunctionsOf(value);
+    let checker = open(written);
+    let hint: string | undefined;
+    // Functions are read at start-up: expressions go on with those of then.
+    if (checker.functionsFault === null && this.#functions !== null && written !== this.#functions) {
+      checker = open(this.#functions);
+      hint = 'config.customFunctions has changed since the start: restart to use its change';
+    }
+    return expressionFaults(this.#expressions.find(value), written, checker).map(({ path, text, offset, message }) => {
       const place = document.inText(path, offset);
-      if (place !== null) return this.#fault(place, path, message);
+      if (place !== null) return this.#fault(place, path, message, hint);
       const { line, column } = new Lines(text).at(offset);
-      return this.#fault(document.at(path), path, `${message} (line ${line}, column ${column} of the text)`);
+      const inside = `${message} (line ${line}, column ${column} of the text)`;
+      return this.#fault(document.at(path), path, inside, hint);
     });
   }
 
@@ -168,6 +177,11 @@ export class ConfigSource {
     const fault: Fault = { file: this.#shown, line, column, path: formatPath(path), message };
     return hint === undefined ? fault : { ...fault, hint };
   }
+}
+
+function customFunctionsOf(value: Record<string, unknown>): string {
+  const written = valueAt(value, ['config', 'customFunctions']);
+  return typeof written === 'string' ? written : '';
 }
 
 function byPlace(a: Position, b: Position): number {

@@ -6,7 +6,7 @@ import type { PolicyFault } from '../resources/catalogue.ts';
 import { duration, parseDuration, uint } from '../resources/schema/common.ts';
 import type { Bucket, Lease } from '../state/shared/token-buckets.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { conditional, isConditional } from './conditional.ts';
+import { compileConditional, conditional, isConditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy, type PolicyScope } from './definition.ts';
 import type { PolicyServices } from './services.ts';
 
@@ -38,15 +38,20 @@ export const localRateLimit = definePolicy({
   levels: ['route'],
   phase: 'limit',
   protects: true,
-  inactiveParts: (value) => (isConditional<LimitSpec>(value) ? [{ path: ['conditional'], protects: true }] : []),
   faults(value) {
     const isList = !isConditional<LimitSpec>(value);
     return (isList ? value : value.conditional).flatMap((spec, index) =>
       faultsOf(spec, isList ? [index] : ['conditional', index]),
     );
   },
-  compile: (value, scope, services) =>
-    isConditional<LimitSpec>(value) || value.length === 0 ? {} : new LocalRateLimits(value, scope, services),
+  compile(value, scope, services) {
+    if (isConditional<LimitSpec>(value)) {
+      const limits = (spec: LimitSpec, index: number) =>
+        new LocalRateLimits([spec], { ...scope, key: `${scope.key}/conditional/${index}` }, services);
+      return compileConditional(value, 'localRateLimit', services.cel, limits);
+    }
+    return value.length === 0 ? {} : new LocalRateLimits(value, scope, services);
+  },
 });
 
 function faultsOf(spec: LimitSpec, path: (string | number)[]): PolicyFault[] {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { buildCatalogue } from '../../../src/catalogue.ts';
 import { ExpressionFinder } from '../../../src/config/expressions.ts';
@@ -169,6 +172,24 @@ describe('functions of the configuration', () => {
     expect(await faults(own + rules)).toEqual([]);
     expect(await faults(rules)).toEqual([expect.stringContaining('isInternal')]);
     expect(await faults(own + rules)).toEqual([]);
+  });
+
+  it('are those of the start: a change that needs others is refused', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-'));
+    const file = join(directory, 'c.yaml');
+    try {
+      const source = new ConfigSource(file, catalogue, { env: {} });
+      const both = 'config:\n  customFunctions: "isInternal(host) { true }"\n' + rules;
+      await writeFile(file, '{}');
+      await source.load();
+      await writeFile(file, both);
+      await expect(source.load()).rejects.toThrow('restart to use its change');
+      await writeFile(file, 'config:\n  customFunctions: "isInternal(host) { true }"\n');
+      await source.load();
+      await new ConfigSource(file, catalogue, { env: {} }).load();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   it('are checked themselves, with their place', async () => {

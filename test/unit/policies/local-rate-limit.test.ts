@@ -7,7 +7,7 @@ import { localRateLimit } from '../../../src/policies/local-rate-limit.ts';
 import { TokenBuckets } from '../../../src/state/shared/token-buckets.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { type FakeRequest, fakeExchange } from '../../support/exchange.ts';
-import { compilePolicy, faultPaths, inactive, responseHead } from '../../support/policy.ts';
+import { compilePolicy, faultPaths, responseHead } from '../../support/policy.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 const memory = (): SharedArrayBuffer => TokenBuckets.create({ rows: 16, workers: 2 });
@@ -225,10 +225,16 @@ describe('localRateLimit values', () => {
     expect(faultPaths(localRateLimit, value)).toEqual(paths);
   });
 
-  it('is not active, and protects, where it is conditional', () => {
-    const value = { conditional: [{ condition: 'true', maxTokens: 1, fillInterval: '1s' }] };
-    expect(inactive(localRateLimit, value)).toEqual([{ path: 'conditional', protects: true }]);
-    expect(inactive(localRateLimit, [])).toEqual([]);
+  it('is, where it is conditional, the first limit whose condition holds', () => {
+    const spec = (condition: string | null, maxTokens: number) => ({
+      ...(condition !== null && { condition }),
+      maxTokens,
+      tokensPerFill: 1,
+      fillInterval: '1h',
+    });
+    const policy = limits({ conditional: [spec('request.path == "/a"', 1), spec(null, 2)] });
+    const served = (url: string) => granted(ask(policy, { url }));
+    expect(['/a', '/a', '/b', '/b', '/b'].map(served)).toEqual([true, false, true, true, false]);
   });
 });
 
