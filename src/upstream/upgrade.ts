@@ -14,9 +14,9 @@ export interface UpgradeHandler extends PoolHandler {
 const BODY_IDLE_TIMEOUT_MS = 30_000;
 
 /**
- * Asks the upstream of `pool` to switch protocols, on a connection of its own that is opened as the pool opens its: to the same address, under
- * the same rules, with the same TLS. node:http's client does the asking, because undici takes a refusal for a broken connection and
- * does not show it; here it is an answer with status and body.
+ * Asks the upstream of `pool` to switch protocols, on a connection of its own that is opened as the pool opens its: to the same address,
+ * under the same rules, with the same TLS. node:http's client does the asking, because undici takes a refusal for a broken connection
+ * and does not show it; here it is an answer with status and body.
  */
 export function sendUpgrade(pool: Pool, options: SendOptions, upgrade: CallUpgrade, handler: UpgradeHandler): void {
   pool.open((error, socket) => {

@@ -13,11 +13,14 @@ import { type NamedModels, namedModels, withModels } from './named-models.ts';
 import { modelFor } from './session-model.ts';
 
 /**
- * What surrounds sessions, over plain HTTP: client secrets (and the beta's `sessions`), and calls, whose media goes from the client to the provider
- * directly (WebRTC, SIP). https://platform.openai.com/docs/api-reference/realtime-sessions, …/realtime-calls
+ * What surrounds sessions, over plain HTTP: client secrets (and the beta's `sessions`), and calls, whose media goes from the client
+ * to the provider directly (WebRTC, SIP). https://platform.openai.com/docs/api-reference/realtime-sessions, …/realtime-calls
  */
-const PATH =
-  /^(?:.*\/(?:v1|openai))?\/realtime(?:\/(?:client_secrets|sessions|transcription_sessions|calls(?:\/[^/]+\/(?:accept|hangup|refer|reject))?))?$/;
+const CALL_PATHS = [
+  /^(?:.*\/(?:v1|openai))?\/realtime$/,
+  /\/realtime\/(?:client_secrets|sessions|transcription_sessions|calls)$/,
+  /\/realtime\/calls\/[^/]+\/(?:accept|hangup|refer|reject)$/,
+];
 const SECRETS = /\/realtime\/(?:client_secrets|sessions|transcription_sessions)$/;
 /** A call that has begun: which model it asks was decided then. */
 const CALL_CONTROL = /\/realtime\/calls\/[^/]+\/(?:hangup|refer|reject)$/;
@@ -26,7 +29,20 @@ const MAX_SESSION_BYTES = 256 * 1024;
 
 /** True for a request that belongs to realtime sessions and opens none itself. */
 export function isRealtimeCall({ method, path }: Exchange): boolean {
-  return method === 'POST' && PATH.test(path);
+  if (method !== 'POST' || !(path.includes('realtime') || path.includes('%'))) return false;
+  const plain = plainPath(path);
+  return CALL_PATHS.some((pattern) => pattern.test(plain));
+}
+
+/** The path as the most lenient provider could read it, so that no spelling of it goes past what is checked here. */
+function plainPath(path: string): string {
+  let decoded = path;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // What can't be decoded has no other spelling.
+  }
+  return decoded.replaceAll(/\/+/g, '/').replace(/\/$/, '');
 }
 
 /** A held request: the model it asks for, and itself for another. */
@@ -39,24 +55,22 @@ export interface CallRequest {
 /**
  * Reads such a request.
  *
- * Throws `forbidden` for a client secret asked for by a key that is limited to some models (who holds the secret speaks to the provider without the
- * gateway), `model_not_allowed`, and `invalid_request_body` for what can't be read for sure.
+ * Throws `forbidden` for a client secret asked for by a key that is limited to some models (who holds the secret speaks to the provider
+ * without the gateway), `missing_model`, `model_not_allowed`, and `invalid_request_body` for what can't be read for sure.
  */
 export async function readCall(incoming: Incoming, services: AdapterServices): Promise<CallRequest> {
   const { exchange, facts } = incoming;
   facts.operation = 'realtime';
   const allowed = exchange.apiKey?.allowedModels ?? null;
-  if (allowed !== null && SECRETS.test(exchange.path))
+  const path = plainPath(exchange.path);
+  if (allowed !== null && SECRETS.test(path))
     throw new GatewayError(
       'forbidden',
       'This key is limited to some models, and a client secret would open sessions past the gateway.',
     );
   const bytes = await holdRequest(incoming, services);
   const request = parse(bytes, exchange);
-  if (
-    allowed !== null &&
-    (request.model === '' ? !CALL_CONTROL.test(exchange.path) : !isAllowed(allowed, request.model))
-  )
+  if (allowed !== null && (request.model === '' ? !CALL_CONTROL.test(path) : !isAllowed(allowed, request.model)))
     throw new GatewayError(request.model === '' ? 'missing_model' : 'model_not_allowed');
   facts.clientModel = request.model;
   return request;

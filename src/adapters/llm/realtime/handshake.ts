@@ -42,8 +42,8 @@ export class Handshake {
   }
 
   /**
-   * The fields of the switch for the client, from those of the provider's. Throws `upstream_protocol` where the provider's don't answer what it
-   * was asked.
+   * The fields of the switch for the client, from those of the provider's. Throws `upstream_protocol` where the provider's don't
+   * answer what it was asked.
    */
   response(fields: readonly string[]): string[] {
     let protocol = '';

@@ -18,8 +18,8 @@ export interface PassageEnds {
 }
 
 /**
- * The messages of one sender on their way to the other side: shown to the hooks, in order. While a hook thinks, what comes behind waits; the
- * sender is held back then, so that no more than what it had sent already does.
+ * The messages of one sender on their way to the other side: shown to the hooks, in order. While a hook thinks, what comes behind
+ * waits; the sender is held back then, so that no more than what it had sent already does.
  */
 export class Passage {
   readonly #from: RealtimeSender;

@@ -2,9 +2,9 @@ import type { Duplex, Writable } from 'node:stream';
 import * as ws from 'ws';
 
 /**
- * The two halves of `ws` that its WebSocket is made of, which the package exports and its types leave out: here the handshakes are the gateway's own affair
- * and the bytes come from whatever stream a driver or an upstream has. Neither is used with extensions, so that both work at once, in the
- * call that hands them bytes.
+ * The two halves of `ws` that its WebSocket is made of, which the package exports and its types leave out: here the handshakes are the
+ * gateway's own affair and the bytes come from whatever stream a driver or an upstream has. Neither is used with extensions, so that
+ * both work at once, in the call that hands them bytes.
  */
 
 /** Frames in, whole messages out. It is a Writable of one connection's bytes. */

@@ -92,6 +92,7 @@ describe('what surrounds realtime sessions', () => {
 
   it.each([
     ['a secret', post(SECRETS, '{"session":{"model":"gpt-x"}}'), 403, 'forbidden'],
+    ['a secret, spelled otherwise', post('/v1//realtime/client%5Fsecrets/', '{"model":"gpt-x"}'), 403, 'forbidden'],
     ['a call with another model', post(CALLS, JSON.stringify({ session: { model: 'o-x' } })), 403, 'model_not_allowed'],
     [
       'a call that transcribes with another model',
