@@ -106,6 +106,40 @@ describe('an image by URL for a provider that takes bytes alone', () => {
     expect(fetched).toBe(1);
   });
 
+  it('is fetched for whom a further attempt goes to, and passed over where it can not be', async () => {
+    const host = await media((request, response) => {
+      if (request.url === '/a.png') png(request, response);
+      else response.writeHead(404).end();
+    });
+    const bench = () =>
+      llmBench({
+        models: [
+          model('a', { provider: provider('openAI', { name: 'one', hostOverride: 'one.test:80' }) }),
+          model('b', { provider: { ...bedrock, name: 'two', hostOverride: 'two.test:80' } }),
+          model('c', { provider: provider('openAI', { name: 'three', hostOverride: 'three.test:80' }) }),
+        ],
+        virtualModels: [
+          {
+            name: NOVA,
+            routing: {
+              kind: 'failover',
+              targets: ['a', 'b', 'c'].map((name, priority) => ({ model: name, priority })),
+            },
+          },
+        ],
+        values: policy(host),
+      });
+    const next = async (url: string) => {
+      const llm = bench();
+      await serve(llm, ask(url));
+      const { call } = llm.flights[0]!;
+      await call.prepare?.(call, call.exchange);
+      return JSON.parse(String(call.body));
+    };
+    expect((await next(`http://${host}/a.png`)).messages[0].content[1]).toHaveProperty('image');
+    expect((await next(`http://${host}/gone.png`)).model).toBe('c');
+  });
+
   it.each<[string, RequestListener, object, string]>([
     [
       'what is no image',
