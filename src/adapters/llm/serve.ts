@@ -6,7 +6,6 @@ import type { LlmFacts, LlmOperation, RouteType } from '../../facts/llm.ts';
 import type { Dispatch, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
-import type { CompiledAiPolicy } from './ai-policy.ts';
 import { type Choice, planAttempts } from './choice.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
@@ -24,10 +23,10 @@ import { FORMATS } from './formats/index.ts';
 import { isFormatName } from './formats/route-types.ts';
 import { bearsMark } from './formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
-import { refusedUrls } from './media-fetch/refused-urls.ts';
+import { namesRefusedUrls } from './media-fetch/refused-urls.ts';
 import { llmActivation } from './mutate/activation.ts';
-import { markPrompt } from './mutate/cache-marks.ts';
 import { computeMembers, NO_MEMBERS } from './mutate/expressions.ts';
+import { finishBody } from './mutate/finish-body.ts';
 import { modelInPath, routeByPath, saysStreamInPath, streamInPath } from './paths.ts';
 import { countPrompt } from './prompt-count.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
@@ -185,7 +184,7 @@ export function forwardJson(
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
     const keptHere = isKeptHere(incoming, target.provider);
     const { mediaFetch } = policy;
-    const mayNeedMedia = mediaFetch !== null && !converted && namesUrls(bytes, route, target, model);
+    const mayNeedMedia = mediaFetch !== null && !converted && namesRefusedUrls(bytes, route, target.provider, model);
     const throughHub = converted || keptHere || (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
     const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
     const directed = call ?? target.call(exchange, context, to, true);
@@ -194,7 +193,7 @@ export function forwardJson(
     answer.hideUsage = includeUsage;
     answer.onClientAbort = choice.onClientAbortOf(target);
     answer.further = null;
-    const finish = (one: Buffer) => finishBody(one, to, policy, exchange, named);
+    const finish = (one: Buffer) => finishBody(one, to, policy, exchange);
     const finished = () => {
       if (Buffer.isBuffer(directed.body)) directed.body = finish(directed.body);
       return directed;
@@ -261,29 +260,6 @@ function countOnBedrock(
   const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
   const locally = () => countLocally(incoming, body, model, services);
   send(incoming, call, target, services, answer, (next) => bedrockCountDispatch(next, locally));
-}
-
-/** What policies change of a body as the provider gets it. */
-function finishBody(
-  bytes: Buffer,
-  to: Destination,
-  policy: CompiledAiPolicy,
-  exchange: Exchange,
-  named: string,
-): Buffer {
-  const { promptCaching, finalTransformations } = policy;
-  const marked = promptCaching === null ? bytes : markPrompt(bytes, to.route, to.model, promptCaching);
-  return finalTransformations === null ? marked : finalTransformations.apply(marked, exchange, named);
-}
-
-const ANY_URL = Buffer.from('"url"');
-const PLAIN_URL = Buffer.from('"http:');
-
-/** Whether a body in the target's own format may name media by URLs that the target can't take. */
-function namesUrls(bytes: Buffer, route: RouteType, { provider }: ProviderTarget, model: string): boolean {
-  if (route !== 'messages') return false;
-  const refuses = refusedUrls(route, provider.telemetryName, model);
-  return refuses !== null && bytes.includes(refuses('image', 'https:') ? ANY_URL : PLAIN_URL);
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */

@@ -1,6 +1,8 @@
 import type { WireFormat } from '../../../facts/conversation.ts';
+import type { RouteType } from '../../../facts/llm.ts';
 import { isGoogleFile } from '../formats/gemini/media.ts';
 import { geminiModel, URLS } from '../formats/gemini/models.ts';
+import type { OpenProvider } from '../providers/provider.ts';
 import type { MediaKind } from './media-type.ts';
 
 /** Whether a target can't take a medium at an http or https URL, so that it needs its bytes. */
@@ -24,4 +26,19 @@ export function refusedUrls(format: WireFormat, provider: string, model: string)
     default:
       return null;
   }
+}
+
+const ANY_URL = Buffer.from('"url"');
+const PLAIN_URL = Buffer.from('"http:');
+
+/** Whether a body in the target's own format may name media by URLs that the target can't take: then it must be read. */
+export function namesRefusedUrls(
+  bytes: Buffer,
+  format: RouteType,
+  { telemetryName }: OpenProvider,
+  model: string,
+): boolean {
+  if (format !== 'messages') return false;
+  const refuses = refusedUrls(format, telemetryName, model);
+  return refuses !== null && bytes.includes(refuses('image', 'https:') ? ANY_URL : PLAIN_URL);
 }
