@@ -225,6 +225,7 @@ describe('what a body is of', () => {
     [{ ...CLAUDE, messages: HI, temperature: 'warm' }, 'temperature'],
     [{ inputText: 'hi', textGenerationConfig: { topP: [] } }, 'textGenerationConfig.topP'],
     [{ prompt: 'hi', max_gen_len: '9' }, 'max_gen_len'],
+    [{ messages: [], inferenceConfig: 'long' }, 'inferenceConfig'],
   ])('%j is refused with the place', async (body, place) => {
     const exchange = await serve(bench(), invoke(body));
     expect(exchange.status).toBe(400);

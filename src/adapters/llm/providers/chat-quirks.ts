@@ -81,7 +81,8 @@ function without(body: JsonObject, refused: Readonly<Record<string, Feature | nu
 
 function renamed(body: JsonObject, names: Readonly<Record<string, string>>): JsonObject {
   const copy: JsonObject = {};
-  for (const [name, value] of Object.entries(body)) copy[names[name] ?? name] = value;
+  for (const [name, value] of Object.entries(body))
+    copy[(Object.hasOwn(names, name) ? names[name] : undefined) ?? name] = value;
   return copy;
 }
 

@@ -87,7 +87,9 @@ const nova: Family = {
     return bedrockConverseCodec.decodeRequest(
       {
         ...body,
-        ...(Object.keys(inference).length > 0 && { inferenceConfig: inference }),
+        ...(inferenceConfig !== undefined && {
+          inferenceConfig: isObject(inferenceConfig) ? inference : inferenceConfig,
+        }),
         ...(Object.keys(own).length > 0 && { additionalModelRequestFields: own }),
       },
       path,
