@@ -23,6 +23,8 @@ import { Names, SystemLookup } from '../../src/upstream/resolve.ts';
 import { PipelineReplier } from '../../src/workers/pipeline.ts';
 import { type FakeDownstream, type FakeRequest, fakeExchange } from './exchange.ts';
 
+/** Read once: there are tests with a bench for each byte of an answer. */
+const PRICES = readPrices(() => {}, '');
 const SILENT = { error() {}, warn() {}, info() {}, debug() {} };
 
 /** A request that reached the upstream, answered by the test. */
@@ -148,7 +150,7 @@ export function llmBench(options: BenchOptions): LlmBench {
       return store;
     },
     storedResponses: { ttlMs: 60_000, maxBytes: 1 << 20, ...options.storedResponses },
-    prices: new PriceCatalog(() => readPrices(() => {}, '')),
+    prices: new PriceCatalog(() => PRICES),
     countTokens: options.countTokens ?? (async (texts) => ({ tokens: texts.length, exact: true })),
     decodeTokens: options.decodeTokens ?? (async (lists) => lists.map((tokens) => tokens.join(' '))),
     cluster: (spec: ClusterSpec) => {
