@@ -3,7 +3,7 @@ import { GatewayError } from '../errors/table.ts';
 import type { Exchange } from '../exchange.ts';
 import { definePolicy } from './definition.ts';
 import { readsRequestBody } from './expressions.ts';
-import { ruleSetSchema } from './rules.ts';
+import { mergeRules, ruleSetSchema } from './rules.ts';
 
 /** CEL rules over the request and who sends it. On a backend they are asked once for each attempt to call it. */
 export const authorization = definePolicy({
@@ -13,6 +13,7 @@ export const authorization = definePolicy({
   levels: ['gateway', 'route', 'backend'],
   phase: 'authorization',
   protects: true,
+  merge: mergeRules,
   compile({ rules }, { level }, { cel }) {
     const set = new RuleSet(rules, cel, 'authorization');
     const check = (exchange: Exchange): undefined => {

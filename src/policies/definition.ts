@@ -82,6 +82,8 @@ export interface PolicyDefinition<Value = unknown> {
   readonly schemas?: Readonly<Partial<Record<PolicyLevel, z.ZodType>>>;
   inactiveParts?(value: Value): InactivePart[];
   faults?(value: Value): PolicyFault[];
+  /** One value of two that are given for one place, the more general first. Without it the more specific stands alone. */
+  merge?(general: Value, specific: Value): Value;
   compile?(value: Value, scope: PolicyScope, services: PolicyServices): CompiledPolicy;
 }
 

@@ -20,3 +20,8 @@ export const ruleSetSchema = z.strictObject({
 });
 
 export type RuleSet = z.output<typeof ruleSetSchema>;
+
+/** Rules of several places apply together: a narrower place can't take back what a wider one refuses. */
+export function mergeRules(general: RuleSet, specific: RuleSet): RuleSet {
+  return { rules: [...general.rules, ...specific.rules] };
+}

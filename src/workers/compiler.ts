@@ -86,7 +86,7 @@ export class Compiler {
       this.#uses(resource.key);
       const frontend = this.#policies(this.#frontend(), 'frontend', 'frontend');
       const maps = [...this.#attached(listenerTargets(resource), 'gateway'), resource.policies];
-      const own = this.#policies(mergePolicies(maps), 'gateway', resource.key);
+      const own = this.#policies(this.#merged(maps), 'gateway', resource.key);
       return {
         steps: [...frontend.steps, ...own.steps],
         onResponse: [...frontend.onResponse, ...own.onResponse],
@@ -104,7 +104,7 @@ export class Compiler {
         ...this.#attached(listenerTargets(listener.resource), 'route'),
         ...[...parents, route].flatMap((one) => this.#routePolicies(one)),
       ];
-      const own = this.#policies(mergePolicies(maps), 'route', key, this.#bodyLimit(backends));
+      const own = this.#policies(this.#merged(maps), 'route', key, this.#bodyLimit(backends));
       const dispatch = wrapDispatch(this.#services.dispatch, own.wraps);
       const compiled = backends.map((backend, index) =>
         this.#backend(backend, `${key}/backend${index}`, own, dispatch),
@@ -196,6 +196,10 @@ export class Compiler {
     return [...this.#attached(routeTargets(resource), 'route'), resource.policies];
   }
 
+  #merged(maps: readonly PolicyMap[]): PolicyMap {
+    return mergePolicies(maps, this.#services.policies);
+  }
+
   #policies(values: PolicyMap, level: PolicyLevel, scope: string, limit?: number): PolicySet {
     const { policies, policyServices, adapterServices } = this.#services;
     const most = frontendHttpLimits(this.#frontend()).maxBufferBytes ?? limit ?? null;
@@ -212,7 +216,7 @@ export class Compiler {
 
   #backend(reference: RouteBackend, scope: string, own: PolicySet, dispatch: Dispatch): WeightedBackend {
     const resolved = this.#resolve(reference.target, scope);
-    const policies = mergePolicies([resolved.policies, reference.policies]);
+    const policies = this.#merged([resolved.policies, reference.policies]);
     const set = this.#policies(policies, 'backend', scope);
     return {
       name: resolved.name,
@@ -261,7 +265,7 @@ export class Compiler {
         ? ({ kind: 'ai', ai: this.#withSections(named.target.ai, whole) } as const)
         : named.target;
     const inner = this.#resolve(target, key);
-    const policies = mergePolicies([inner.policies, ...this.#attached([whole], 'route'), named.policies]);
+    const policies = this.#merged([inner.policies, ...this.#attached([whole], 'route'), named.policies]);
     return { ...inner, name, policies };
   }
 
@@ -270,7 +274,7 @@ export class Compiler {
     const groups = ai.groups.map((group) =>
       group.map((provider) => {
         const attached = this.#attached([{ ...whole, section: provider.name }], 'route');
-        return { ...provider, policies: mergePolicies([...attached, provider.policies]) };
+        return { ...provider, policies: this.#merged([...attached, provider.policies]) };
       }),
     );
     return { groups };
@@ -278,7 +282,7 @@ export class Compiler {
 
   #servicePolicies({ namespace, name, port }: BackendTarget & { kind: 'service' }): PolicyMap {
     const whole = { kind: 'service', hostname: name, namespace, port: 0 } as const;
-    return mergePolicies([NO_POLICIES, ...this.#attached([whole, { ...whole, port }], 'route')]);
+    return this.#merged([NO_POLICIES, ...this.#attached([whole, { ...whole, port }], 'route')]);
   }
 }
 

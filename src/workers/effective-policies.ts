@@ -8,10 +8,20 @@ export interface EffectivePolicy {
   readonly value: unknown;
 }
 
-/** Merges policy maps, the most general first: a later map's value replaces an earlier one's of the same name. */
-export function mergePolicies(maps: readonly PolicyMap[]): PolicyMap {
+/**
+ * Merges policy maps, the most general first: a later map's value replaces an earlier one's of the same name, unless the policy says how
+ * the two are merged.
+ */
+export function mergePolicies(maps: readonly PolicyMap[], registry: ReadonlyMap<string, PolicyDefinition>): PolicyMap {
   if (maps.length === 1) return maps[0] as PolicyMap;
-  return Object.assign({}, ...maps);
+  const merged: Record<string, unknown> = {};
+  for (const map of maps) {
+    for (const [name, value] of Object.entries(map)) {
+      const merge = Object.hasOwn(merged, name) ? registry.get(name)?.merge : undefined;
+      merged[name] = merge === undefined ? value : merge(merged[name], value);
+    }
+  }
+  return merged;
 }
 
 /** Sorts by phase and, within a phase, by the registry's order. */

@@ -47,7 +47,7 @@ frontendPolicies:
 llm:
   port: ${llmPort}
   models:
-  - name: "*"
+  - name: s*
     provider: {custom: {formats: [{type: completions}], model: open}}
     params: {baseUrl: "http://127.0.0.1:${target.port}/open"}
   - name: secret-*
@@ -185,7 +185,12 @@ binds:
     expect(await url(await ask('secret-1', { 'x-team': 'a' }, { max_tokens: 5 }))).toContain('/secret/');
     expect(await url(await ask('secret-1', { 'x-team': 'a' }, { max_tokens: 50 }))).toContain('/open/');
     expect(await url(await ask('secret-1'))).toContain('/open/');
-    expect(await url(await ask('closed'))).toContain('/open/');
+    const closed = await ask('closed');
+    expect(closed.status).toBe(403);
+    expect(await closed.json()).toMatchObject({ error: { code: 'model_authorization_denied' } });
+    const listed = (await (await fetch(`${llm}/v1/models`)).json()) as { data: { id: string }[] };
+    expect(listed.data.map(({ id }) => id)).not.toContain('closed');
+    expect((await ask('nothing')).status).toBe(404);
   });
 
   it('add fields to the log, leave some out, and choose the lines', async () => {

@@ -55,6 +55,7 @@ const answer: PolicyDefinition = definePolicy<number>({
   protects: false,
   compile: (status) => ({ onRequest: () => ({ status, headers: [], body: 'answered' }) }),
 });
+const joined = marking('joined', 'limit', { merge: (general, specific) => `${general}+${specific}` });
 const slow = marking('slow', 'limit', {
   compile: (value) => ({
     onRequest: async (exchange) => {
@@ -103,6 +104,7 @@ const REGISTRY = new Map(
   [
     marking('last', 'rewrite'),
     marking('first', 'authentication'),
+    joined,
     slow,
     answer,
     refusing,
@@ -260,6 +262,19 @@ describe('order', () => {
       targeted('q', wholeGateway, { last: 'gateway', slow: 'gateway' }),
     );
     expect(marks(await house.serve())).toEqual(['first:inline', 'slow:gateway', 'last:targeted']);
+  });
+});
+
+describe('policies that are merged', () => {
+  it('apply from every place that gives them', async () => {
+    const target = { kind: 'route', name: 'a', namespace: 'default', ruleName: '' } as const;
+    const house = new House(
+      listener(),
+      route('a', { policies: { joined: 'inline' } }),
+      targeted('p', target, { joined: 'route' }),
+      targeted('q', wholeGateway, { joined: 'gateway' }),
+    );
+    expect(marks(await house.serve())).toEqual(['joined:gateway+route+inline']);
   });
 });
 
