@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/errors/table.ts';
+import type { UpstreamCall } from '../../../src/upstream/call.ts';
 import {
   Collector,
   callTo,
@@ -307,6 +308,29 @@ describe('prepare', () => {
       expect((await sink.done).error?.code).toBe('not_active');
     }
     expect(server.accepted()).toBe(0);
+  });
+
+  it('may name who watches the attempt, at once or later', async () => {
+    const server = await answering(OK);
+    const to = cluster(from, hostSpec('127.0.0.1', server.port));
+    const seen: string[] = [];
+    const watch = (call: UpstreamCall) => {
+      call.observer = {
+        begin: () => void seen.push('begin'),
+        head: (status) => {
+          seen.push(`head ${status}`);
+          return false;
+        },
+        data: () => {},
+        end: () => void seen.push('end'),
+      };
+    };
+    const later = async (call: UpstreamCall) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      watch(call);
+    };
+    for (const prepare of [watch, later]) await send(from.dispatch, callTo(to, { prepare }));
+    expect(seen).toEqual(['begin', 'head 200', 'end', 'begin', 'head 200', 'end']);
   });
 
   it('is not followed by a request where the flight was aborted meanwhile', async () => {
