@@ -14,7 +14,7 @@ import { normalizeLlm } from './llm.ts';
 import { normalizeModelCatalog } from './model-catalog.ts';
 import { Routes } from './routes.ts';
 import { normalizeMcp, normalizeTcpRoutes, normalizeUi } from './sections.ts';
-import { normalizeSettings } from './settings.ts';
+import { type LoggingSection, normalizeSettings } from './settings.ts';
 import { normalizeTargetedPolicy } from './targeted.ts';
 import { type KnownNames, normalizeTarget } from './targets.ts';
 
@@ -40,9 +40,11 @@ export function normalize(
   const context = new Context(catalogue);
   const root = new Section(config, [], context.opened as unknown as Section[]);
   const process = root.section('config');
-  const settings = normalizeSettings(context, process, env);
+  const logging = process?.section('logging');
+  const settings = normalizeSettings(context, process, logging, env);
   normalizeModelCatalog(context, process);
-  const frontend = context.policies(root.section('frontendPolicies'), 'frontend');
+  const given = context.policies(root.section('frontendPolicies'), 'frontend');
+  const frontend: PolicyMap = { ...accessLogOf(context, logging, given), ...given };
   if (config.config?.tracing != null && config.frontendPolicies?.tracing != null) {
     context.fault(
       ['config', 'tracing'],
@@ -92,6 +94,20 @@ function noteUnread(context: Context, written: (path: Path) => boolean): void {
       if (written(path) && !covered.has(JSON.stringify(path))) context.inactive(path);
     }
   }
+}
+
+/** `config.logging.filter` and `.fields`: agentgateway's older names for what `frontendPolicies.accessLog` holds. */
+function accessLogOf(context: Context, logging: LoggingSection | undefined, frontend: PolicyMap): PolicyMap {
+  if (logging === undefined || context.catalogue.policies.get('accessLog')?.active !== true) return {};
+  const filter = logging.get('filter') ?? null;
+  const fields = logging.get('fields') ?? null;
+  if (filter === null && fields === null) return {};
+  if (frontend.accessLog === undefined) return { accessLog: { filter, ...fields } };
+  for (const name of ['filter', 'fields'] as const) {
+    if (logging.value[name] != null)
+      context.without(logging.at(name), 'frontendPolicies.accessLog stands in its place');
+  }
+  return {};
 }
 
 function normalizeBackends(context: Context, root: Section<LocalConfig>, known: KnownNames): void {

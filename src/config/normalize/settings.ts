@@ -59,10 +59,11 @@ class Reader {
   }
 }
 
-/** The `config:` section and the environment, resolved. */
+/** The `config:` section, of which `log` is the part on logging, and the environment, resolved. */
 export function normalizeSettings(
   context: Context,
   section: Section<LocalSettings> | undefined,
+  log: LoggingSection | undefined,
   env: Environment,
 ): Settings {
   const reader = new Reader(context, env);
@@ -135,7 +136,7 @@ export function normalizeSettings(
     ),
     connectionTerminationDeadlineMs: deadline,
     connectionMinTerminationDeadlineMs: minDeadline,
-    ...logging(context, section, env),
+    ...logging(context, log, env),
     connectTimeoutMs: reader.read(
       null,
       backend?.get('connectTimeout'),
@@ -174,12 +175,14 @@ export function normalizeSettings(
   };
 }
 
+/** The `config.logging` section. */
+export type LoggingSection = Section<NonNullable<LocalSettings['logging']>>;
+
 function logging(
   context: Context,
-  section: Section<LocalSettings> | undefined,
+  logging: LoggingSection | undefined,
   env: Environment,
 ): { logLevel: Settings['logLevel']; logFormat: Settings['logFormat'] } {
-  const logging = section?.section('logging');
   const level = logging?.get('level');
   const given = env.RUST_LOG ?? env.LOG_LEVEL ?? (Array.isArray(level) ? level.join(',') : level) ?? '';
   let logLevel: Settings['logLevel'] = 'info';

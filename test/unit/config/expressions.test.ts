@@ -197,3 +197,25 @@ describe('functions of the configuration', () => {
     expect(await faults(own + rules)).toEqual([expect.stringMatching(/^c\.yaml:4:1[12]: config\.customFunctions: /)]);
   });
 });
+
+describe('config.logging, which older configurations change the access log by', () => {
+  const load = async (more: string) => {
+    const text = `config: {logging: {filter: "false", fields: {add: {a: "1"}, remove: [b]}}}\n${more}`;
+    const { resources, notices } = await new ConfigSource('c.yaml', catalogue, { text, env: {} }).load();
+    const frontend = resources.find(({ kind }) => kind === 'frontend') as
+      | { policies: Record<string, unknown> }
+      | undefined;
+    return { accessLog: frontend?.policies.accessLog, notes: notices.map(({ path }) => path) };
+  };
+
+  it('is the policy accessLog', async () => {
+    const accessLog = { filter: 'false', add: { a: '1' }, remove: ['b'] };
+    expect(await load('')).toEqual({ accessLog, notes: [] });
+  });
+
+  it('says so where that is given too', async () => {
+    const { accessLog, notes } = await load('frontendPolicies: {accessLog: {filter: "true"}}');
+    expect(accessLog).toMatchObject({ filter: 'true' });
+    expect(notes).toEqual(['config.logging.filter', 'config.logging.fields']);
+  });
+});
