@@ -179,7 +179,7 @@ describe('functions of the configuration', () => {
     const file = join(directory, 'c.yaml');
     try {
       const source = new ConfigSource(file, catalogue, { env: {} });
-      const both = 'config:\n  customFunctions: "isInternal(host) { true }"\n' + rules;
+      const both = `config:\n  customFunctions: "isInternal(host) { true }"\n${rules}`;
       await writeFile(file, '{}');
       await source.load();
       await writeFile(file, both);
