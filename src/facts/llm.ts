@@ -23,6 +23,8 @@ export interface UsageDetails {
   readonly inputTextTokens?: number;
   readonly inputImageTokens?: number;
   readonly inputAudioTokens?: number;
+  /** Of the audio, what was read from a prompt cache. */
+  readonly cachedAudioTokens?: number;
   readonly outputTextTokens?: number;
   readonly outputImageTokens?: number;
   readonly outputAudioTokens?: number;
@@ -46,6 +48,9 @@ export interface Cost {
   /** Output tokens other than reasoning. */
   output: number;
   reasoning: number;
+  /** Audio that is not in the other parts. */
+  inputAudio: number;
+  outputAudio: number;
   /** The prices that counted, USD per million tokens. */
   rates: Rates;
 }

@@ -7,6 +7,10 @@ export interface Rates {
   readonly cacheRead?: number | undefined;
   readonly cacheWrite?: number | undefined;
   readonly reasoning?: number | undefined;
+  readonly inputAudio?: number | undefined;
+  readonly outputAudio?: number | undefined;
+  /** Audio read from a prompt cache: as other cached tokens where it isn't named. */
+  readonly cacheReadAudio?: number | undefined;
 }
 
 /** Prices of prompts longer than `contextOver` tokens; they hold for all tokens of such a request. */

@@ -305,7 +305,8 @@ function usageOf(format: Format, report: ReportedUsage | null): Usage | null {
 }
 
 function noteDetails(facts: LlmFacts, format: Format, report: ReportedUsage): void {
-  if (format.detailsOf !== undefined) facts.usageDetails = format.detailsOf(report);
+  const details = format.detailsOf?.(report);
+  if (details !== undefined) facts.usageDetails = details;
 }
 
 export function asReport(value: unknown): ReportedUsage | null {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import { type Cost, emptyUsage, type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
+import { emptyUsage, type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import type { Output } from './convert/answer.ts';
@@ -291,17 +291,8 @@ export class Relay implements ResponseSink, Forwarder, Output {
       this.#facts.usageEstimated = true;
     }
     if (this.#facts.usage === null) return;
-    this.#facts.cost = this.#cost(this.#facts.usage);
+    this.#facts.cost = this.#services.prices.costOf(this.#facts, this.#exchange.startedAtUnixMs);
     this.#exchange.runOnUsage();
-  }
-
-  /** At the price of the model that answered, else of the one asked for. */
-  #cost(usage: Usage): Cost | null {
-    const { provider, responseModel, requestModel } = this.#facts;
-    const { prices } = this.#services;
-    const at = this.#exchange.startedAtUnixMs;
-    const answered = responseModel === '' ? null : prices.cost(provider, responseModel, usage, at);
-    return answered ?? prices.cost(provider, requestModel, usage, at);
   }
 
   /** Did the provider get the request and not refuse it, as far as can be told? */

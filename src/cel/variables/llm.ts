@@ -49,10 +49,10 @@ function fieldsOf(
   );
 }
 
-/** Money is a double, 0 too. Of audio nobody counts the tokens apart: it costs as the rest does, and nothing beside it. */
+/** Money is a double, 0 too. */
 function cost(activation: GatewayActivation, name: string): CelValue | undefined {
   const known = factsOf(activation)?.cost;
-  return known === null || known === undefined ? undefined : ((known as unknown as Record<string, number>)[name] ?? 0);
+  return known === null || known === undefined ? undefined : (known as unknown as Record<string, number>)[name];
 }
 
 function timePerToken({

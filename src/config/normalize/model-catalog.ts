@@ -66,10 +66,6 @@ function modelsOf(context: Context, { providers = {} }: LocalModelCatalog, path:
           context.fault(path, `${provider}/${name}: each tier's contextOver must be above the one before`);
       }
       for (const field of ['tags', 'limits'] as const) if (model[field] != null) unread.add(field);
-      if (
-        [rates, ...tiers.map((tier) => tier.rates)].some((one) => one?.inputAudio != null || one?.outputAudio != null)
-      )
-        unread.add('prices of audio');
       if (rates === undefined && tiers.length === 0) continue;
       found.push([provider, name, pricesOf(model)]);
     }

@@ -17,8 +17,8 @@ function rates() {
     cacheRead: money().describe('USD for a million input tokens read from a prompt cache. Default: as input.'),
     cacheWrite: money().describe('USD for a million input tokens written to a prompt cache. Default: as input.'),
     reasoning: money().describe('USD for a million reasoning tokens. Default: as output.'),
-    inputAudio: money().describe('USD for a million audio input tokens.'),
-    outputAudio: money().describe('USD for a million audio output tokens.'),
+    inputAudio: money().describe('USD for a million audio input tokens. Default: as input.'),
+    outputAudio: money().describe('USD for a million audio output tokens. Default: as output.'),
   });
 }
 
@@ -55,7 +55,15 @@ export const modelCatalogSchema = z.strictObject({
 
 export type LocalModelCatalog = z.output<typeof modelCatalogSchema>;
 
-const RATES = ['input', 'output', 'cacheRead', 'cacheWrite', 'reasoning'] as const satisfies readonly (keyof Rates)[];
+const RATES = [
+  'input',
+  'output',
+  'cacheRead',
+  'cacheWrite',
+  'reasoning',
+  'inputAudio',
+  'outputAudio',
+] as const satisfies readonly (keyof Rates)[];
 
 type LocalRates = z.output<ReturnType<typeof rates>>;
 
@@ -93,6 +101,9 @@ const plainRates = z.strictObject({
   cacheRead: price,
   cacheWrite: price,
   reasoning: price,
+  inputAudio: price,
+  outputAudio: price,
+  cacheReadAudio: price,
 });
 
 /** Sluice's own price file, as data/prices.json is one. */

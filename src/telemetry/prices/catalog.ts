@@ -1,10 +1,13 @@
-import { type Cost, inputTokens, type Usage } from '../../facts/llm.ts';
+import { type Cost, inputTokens, type LlmFacts, type Usage, type UsageDetails } from '../../facts/llm.ts';
 import type { Period, PriceFile, StatedPrices, Tiers } from '../../resources/prices.ts';
 import { compileMatch } from './match.ts';
 
 /** Models looked up that are remembered; past it all are forgotten. */
 const MAX_REMEMBERED = 4096;
 const PER_MILLION = 1e-6;
+
+/** What of a request its cost is reckoned from. */
+type Priced = Pick<LlmFacts, 'provider' | 'requestModel' | 'responseModel' | 'usage' | 'usageDetails'>;
 
 interface Entry {
   readonly matches: (name: string) => boolean;
@@ -45,13 +48,19 @@ export class PriceCatalog {
   }
 
   /**
-   * What `usage` cost in USD; null where the price is unknown.
+   * What a request cost in USD, at the price of the model that answered, else of the one asked for; null where the usage or both prices
+   * are unknown.
    *
    * @param at Unix milliseconds: prices change with dates and times of day
    */
-  cost(provider: string, model: string, usage: Usage, at: number): Cost | null {
-    const period = this.find(provider, model)?.findLast((one) => holds(one, at));
-    return period === undefined ? null : costAt(period, usage);
+  costOf({ provider, requestModel, responseModel, usage, usageDetails }: Priced, at: number): Cost | null {
+    if (usage === null) return null;
+    for (const model of [responseModel, requestModel]) {
+      const period = model === '' ? undefined : this.find(provider, model)?.findLast((one) => holds(one, at));
+      const cost = period === undefined ? null : costAt(period, usage, usageDetails ?? {});
+      if (cost !== null) return cost;
+    }
+    return null;
   }
 
   /** What the operator states is completed by what else is known of the model. */
@@ -100,18 +109,25 @@ function holds({ from, daily }: Period, at: number): boolean {
 }
 
 /** null where tokens were used that have no price. */
-function costAt({ rates: base, tiers }: Tiers, usage: Usage): Cost | null {
+function costAt({ rates: base, tiers }: Tiers, usage: Usage, details: UsageDetails): Cost | null {
   const prompt = inputTokens(usage);
   const tier = tiers?.findLast(({ contextOver }) => prompt > contextOver);
   const rates = tier === undefined ? base : { ...base, ...tier.rates };
+  const cachedAudio = Math.min(details.cachedAudioTokens ?? 0, usage.cachedInput);
+  const inputAudio = Math.min(Math.max((details.inputAudioTokens ?? 0) - cachedAudio, 0), usage.input);
+  const outputAudio = Math.min(details.outputAudioTokens ?? 0, usage.output);
+  const cacheRead = rates.cacheRead ?? rates.input;
   const cost = {
-    input: charge(usage.input, rates.input),
-    cacheRead: charge(usage.cachedInput, rates.cacheRead ?? rates.input),
+    input: charge(usage.input - inputAudio, rates.input),
+    cacheRead:
+      charge(usage.cachedInput - cachedAudio, cacheRead) + charge(cachedAudio, rates.cacheReadAudio ?? cacheRead),
     cacheWrite: charge(usage.cacheWrite, rates.cacheWrite ?? rates.input),
-    output: charge(usage.output, rates.output),
+    output: charge(usage.output - outputAudio, rates.output),
     reasoning: charge(usage.reasoning, rates.reasoning ?? rates.output),
+    inputAudio: charge(inputAudio, rates.inputAudio ?? rates.input),
+    outputAudio: charge(outputAudio, rates.outputAudio ?? rates.output),
   };
-  const total = cost.input + cost.cacheRead + cost.cacheWrite + cost.output + cost.reasoning;
+  const total = Object.values(cost).reduce((sum, part) => sum + part, 0);
   return Number.isNaN(total) ? null : { total, ...cost, rates };
 }
 

@@ -93,6 +93,9 @@ const RATES: Readonly<Record<keyof Rates, string>> = {
   cacheRead: 'cache_read_mtok',
   cacheWrite: 'cache_write_mtok',
   reasoning: 'output_reasoning_mtok',
+  inputAudio: 'input_audio_mtok',
+  outputAudio: 'output_audio_mtok',
+  cacheReadAudio: 'cache_audio_read_mtok',
 };
 
 /** Rates of prompts of more than `over` tokens. */

@@ -195,7 +195,17 @@ describe('protocols', () => {
       requestBytes: 1,
       usage: { input: 10, cachedInput: 5, cacheWrite: 1, output: 20, reasoning: 4 },
       usageEstimated: false,
-      cost: { total: 3, input: 0.75, cacheRead: 0.25, cacheWrite: 0, output: 2, reasoning: 0, rates: { input: 1.5 } },
+      cost: {
+        total: 3,
+        input: 0.75,
+        cacheRead: 0.25,
+        cacheWrite: 0,
+        output: 2,
+        reasoning: 0,
+        inputAudio: 0,
+        outputAudio: 0,
+        rates: { input: 1.5 },
+      },
       firstTokenMs: 250,
       lastTokenMs: 1450,
     };

@@ -61,8 +61,8 @@ describe('modelCatalog', () => {
     const { notices, stated } = await pricesOf(
       config({ inline: catalog({ a: { tags: ['x'] }, b: { rates: { input: '1', inputAudio: '2' } } }) }),
     );
-    expect(notices).toEqual(['tags, prices of audio of models: accepted, not yet active']);
-    expect(stated).toEqual({ openai: { b: { rates: { input: 1 } } } });
+    expect(notices).toEqual(['tags of models: accepted, not yet active']);
+    expect(stated).toEqual({ openai: { b: { rates: { input: 1, inputAudio: 2 } } } });
   });
 
   test.each([

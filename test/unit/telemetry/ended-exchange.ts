@@ -93,5 +93,6 @@ function llmFacts(): LlmFacts {
 
 /** What a request cost, as far as a test cares. */
 export function costOf(given: Partial<Cost>): Cost {
-  return { total: 0, input: 0, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0, rates: {}, ...given };
+  const parts = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0, inputAudio: 0, outputAudio: 0 };
+  return { total: 0, ...parts, rates: {}, ...given };
 }

@@ -19,6 +19,7 @@ function mediaDetails(report: ReportedUsage): UsageDetails {
     inputTextTokens: count(input.text_tokens),
     inputImageTokens: count(input.image_tokens),
     inputAudioTokens: count(input.audio_tokens),
+    cachedAudioTokens: undefined,
     outputTextTokens: count(output.text_tokens),
     outputImageTokens: count(output.image_tokens),
     outputAudioTokens: count(output.audio_tokens),

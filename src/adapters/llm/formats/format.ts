@@ -20,7 +20,7 @@ export interface Format {
   /** False where a report counts something else: seconds, say. Absent: it always does. */
   countsTokens?(report: ReportedUsage): boolean;
   /** What the report says of kinds of content. */
-  detailsOf?(report: ReportedUsage): UsageDetails;
+  detailsOf?(report: ReportedUsage): UsageDetails | undefined;
   /** The count in the head of a whole answer, whose body may have none; null without one. */
   usageOfHeaders?(headers: readonly string[]): Usage | null;
   /** Null where the format never streams. */

@@ -242,17 +242,12 @@ export class RealtimeSession implements SocketOwner {
   }
 
   #settle(facts: LlmFacts): void {
-    const { usage, details, audioTokens, open } = this.#usage;
+    const { usage, details, open } = this.#usage;
     facts.usage = usage;
     facts.usageDetails = details;
     // A response that was not heard to the end is not in the count.
     facts.usageEstimated = open.length > 0;
-    // Audio has prices of its own, many times those of text: with any of it, the cost is unknown and not the price of text.
-    if (audioTokens > 0) return;
-    const { prices } = this.#parts.services;
-    const at = this.#parts.exchange.startedAtUnixMs;
-    const answered = facts.responseModel === '' ? null : prices.cost(facts.provider, facts.responseModel, usage, at);
-    facts.cost = answered ?? prices.cost(facts.provider, facts.requestModel, usage, at);
+    facts.cost = this.#parts.services.prices.costOf(facts, this.#parts.exchange.startedAtUnixMs);
   }
 
   #passage(from: RealtimeSender, source: MessageSocket, sink: MessageSocket, hooks: readonly MessageHook[]): Passage {

@@ -16,7 +16,13 @@ export class UsageReader implements MessageHook {
   readonly #facts: LlmFacts;
   readonly #open = new Set<string>();
   readonly usage: Usage = emptyUsage();
-  readonly #details = { inputTextTokens: 0, inputAudioTokens: 0, outputTextTokens: 0, outputAudioTokens: 0 };
+  readonly #details = {
+    inputTextTokens: 0,
+    inputAudioTokens: 0,
+    cachedAudioTokens: 0,
+    outputTextTokens: 0,
+    outputAudioTokens: 0,
+  };
   /** Called when the last response under way is done. */
   onIdle: (() => void) | null = null;
 
@@ -31,10 +37,6 @@ export class UsageReader implements MessageHook {
 
   get details(): UsageDetails {
     return this.#details;
-  }
-
-  get audioTokens(): number {
-    return this.#details.inputAudioTokens + this.#details.outputAudioTokens;
   }
 
   onMessage(message: RealtimeMessage): undefined {
@@ -66,6 +68,8 @@ export class UsageReader implements MessageHook {
     const details = this.#details;
     details.inputTextTokens += detail(report, 'input_token_details', 'text_tokens') ?? 0;
     details.inputAudioTokens += detail(report, 'input_token_details', 'audio_tokens') ?? 0;
+    const cached = isObject(report.input_token_details) ? report.input_token_details : {};
+    details.cachedAudioTokens += detail(cached, 'cached_tokens_details', 'audio_tokens') ?? 0;
     details.outputTextTokens += detail(report, 'output_token_details', 'text_tokens') ?? 0;
     details.outputAudioTokens += detail(report, 'output_token_details', 'audio_tokens') ?? 0;
   }

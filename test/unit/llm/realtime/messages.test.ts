@@ -155,10 +155,10 @@ describe('usage', () => {
     expect(reader.details).toEqual({
       inputTextTokens: 30,
       inputAudioTokens: 70,
+      cachedAudioTokens: 0,
       outputTextTokens: 18,
       outputAudioTokens: 42,
     });
-    expect(reader.audioTokens).toBe(112);
     expect(reader.open).toEqual([]);
   });
 

@@ -94,7 +94,7 @@ async function stage(
         metrics,
         bodies,
         log: { error() {}, warn() {}, info() {}, debug() {} },
-        prices: { cost: () => null },
+        prices: { costOf: () => null },
       } as unknown as AdapterServices,
       client: connection,
       provider: providerSide,

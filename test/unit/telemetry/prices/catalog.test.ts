@@ -5,7 +5,7 @@ import { calcPrice } from '@pydantic/genai-prices';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { renderPackage } from '../../../../scripts/generate-prices.mjs';
-import type { Usage } from '../../../../src/facts/llm.ts';
+import type { Usage, UsageDetails } from '../../../../src/facts/llm.ts';
 import type { PriceFile, StatedPrices } from '../../../../src/resources/prices.ts';
 import { PriceCatalog } from '../../../../src/telemetry/prices/catalog.ts';
 import { readPrices, refreshedPrices, renderPrices } from '../../../../src/telemetry/prices/files.ts';
@@ -14,6 +14,19 @@ import { fromGenai, GENAI_IDS } from '../../../../src/telemetry/prices/genai.ts'
 const FILE = new URL('../../../../data/prices.json', import.meta.url);
 const file = JSON.parse(readFileSync(FILE, 'utf8')) as PriceFile;
 const prices = new PriceCatalog(() => file);
+
+/** What tokens cost at a provider and model at a time. */
+function costOf(
+  catalog: PriceCatalog,
+  provider: string,
+  model: string,
+  usage: Partial<Usage>,
+  at = NOON,
+  usageDetails?: UsageDetails,
+) {
+  const details = usageDetails === undefined ? {} : { usageDetails };
+  return catalog.costOf({ provider, requestModel: model, responseModel: '', usage: usageOf(usage), ...details }, at);
+}
 
 function stating(stated: StatedPrices): PriceCatalog {
   const catalog = new PriceCatalog(() => file);
@@ -56,7 +69,7 @@ describe('the cost of a request', () => {
           output_tokens: output + reasoning,
         };
         const expected = calcPrice(usage, model, { providerId: theirs, timestamp: new Date(NOON) });
-        const cost = prices.cost(provider, model, usageOf({ input, cachedInput, output, reasoning }), NOON);
+        const cost = costOf(prices, provider, model, { input, cachedInput, output, reasoning });
         expect(cost?.total).toBeCloseTo(expected!.total_price, 9);
         expect(cost!.input + cost!.cacheRead + cost!.cacheWrite).toBeCloseTo(expected!.input_price, 9);
         expect(cost!.output + cost!.reasoning).toBeCloseTo(expected!.output_price, 9);
@@ -65,27 +78,45 @@ describe('the cost of a request', () => {
   });
 
   it('is unknown for a model or provider nobody has a price of', () => {
-    expect(prices.cost('openai', 'my-own-model', usageOf({ input: 1 }), NOON)).toBeNull();
-    expect(prices.cost('demo', 'gpt-4o', usageOf({ input: 1 }), NOON)).toBeNull();
-    expect(prices.cost('__proto__', 'gpt-4o', usageOf({ input: 1 }), NOON)).toBeNull();
+    expect(costOf(prices, 'openai', 'my-own-model', { input: 1 })).toBeNull();
+    expect(costOf(prices, 'demo', 'gpt-4o', { input: 1 })).toBeNull();
+    expect(costOf(prices, '__proto__', 'gpt-4o', { input: 1 })).toBeNull();
   });
 
   it('is unknown where tokens were used that have no price', () => {
     const stated = stating({ custom: { m: { rates: { input: 1 } } } });
-    expect(stated.cost('custom', 'm', usageOf({ input: 1_000_000 }), NOON)?.total).toBe(1);
-    expect(stated.cost('custom', 'm', usageOf({ input: 1, output: 1 }), NOON)).toBeNull();
+    expect(costOf(stated, 'custom', 'm', { input: 1_000_000 })?.total).toBe(1);
+    expect(costOf(stated, 'custom', 'm', { input: 1, output: 1 })).toBeNull();
   });
 
   it('goes by what the operator states before all else', () => {
     const stated = stating({ openai: { 'gpt-4o': { rates: { input: 7, output: 8 } } } });
-    expect(stated.cost('openai', 'gpt-4o', usageOf({ input: 1e6, output: 1e6 }), NOON)).toMatchObject({
+    expect(costOf(stated, 'openai', 'gpt-4o', { input: 1e6, output: 1e6 })).toMatchObject({
       total: 15,
       input: 7,
       output: 8,
     });
     // What is not stated is as the file has it.
-    const cached = prices.cost('openai', 'gpt-4o', usageOf({ cachedInput: 1e6 }), NOON);
-    expect(stated.cost('openai', 'gpt-4o', usageOf({ cachedInput: 1e6 }), NOON)?.total).toBe(cached?.total);
+    const cached = costOf(prices, 'openai', 'gpt-4o', { cachedInput: 1e6 });
+    expect(costOf(stated, 'openai', 'gpt-4o', { cachedInput: 1e6 })?.total).toBe(cached?.total);
+  });
+
+  it('of audio is at its own price, cached or not; at that of text where it has none', () => {
+    const catalog = stating({
+      p: { m: { rates: { input: 1, output: 2, cacheRead: 0.5, inputAudio: 10, outputAudio: 20, cacheReadAudio: 5 } } },
+      q: { m: { rates: { input: 1, output: 2 } } },
+    });
+    const usage = { input: 2e6, cachedInput: 1e6, output: 1e6 };
+    const details = { inputAudioTokens: 1.25e6, cachedAudioTokens: 250_000, outputAudioTokens: 400_000 };
+    expect(costOf(catalog, 'p', 'm', usage, NOON, details)).toMatchObject({
+      input: 1,
+      inputAudio: 10,
+      cacheRead: 0.375 + 1.25,
+      output: 1.2,
+      outputAudio: 8,
+      total: 21.825,
+    });
+    expect(costOf(catalog, 'q', 'm', usage, NOON, details)?.total).toBe(3 + 2);
   });
 
   it.each([
@@ -100,7 +131,7 @@ describe('the cost of a request', () => {
       { contextOver: 500, rates: { input: 3 } },
     ];
     const stated = stating({ p: { m: { rates: { input: 1 }, tiers } } });
-    expect(stated.cost('p', 'm', usageOf({ input }), NOON)?.total).toBeCloseTo((input * price) / 1e6, 12);
+    expect(costOf(stated, 'p', 'm', { input })?.total).toBeCloseTo((input * price) / 1e6, 12);
   });
 
   it.each([
@@ -132,7 +163,7 @@ describe('the cost of a request', () => {
         },
       },
     };
-    const cost = new PriceCatalog(() => made).cost('p', 'm', usageOf({ input: 1e6 }), Date.parse(time));
+    const cost = costOf(new PriceCatalog(() => made), 'p', 'm', { input: 1e6 }, Date.parse(time));
     expect(cost?.total).toBe(price);
   });
 });

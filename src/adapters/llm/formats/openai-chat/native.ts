@@ -1,6 +1,6 @@
 import { renderError } from '../../../../errors/render.ts';
 import type { GatewayError } from '../../../../errors/table.ts';
-import type { Usage } from '../../../../facts/llm.ts';
+import type { Usage, UsageDetails } from '../../../../facts/llm.ts';
 import { count, detail, fromInclusive, type ReportedUsage } from '../../usage.ts';
 import { beginsWithJson } from '../events.ts';
 import type { Format, StreamShape } from '../format.ts';
@@ -22,6 +22,13 @@ export function chatUsage(report: ReportedUsage): Usage {
     cacheWrite: detail(report, 'prompt_tokens_details', 'cache_write_tokens'),
     reasoning: detail(report, 'completion_tokens_details', 'reasoning_tokens'),
   });
+}
+
+/** Audio has prices of its own; most answers have none. */
+function audioDetails(report: ReportedUsage): UsageDetails | undefined {
+  const inputAudioTokens = detail(report, 'prompt_tokens_details', 'audio_tokens') ?? 0;
+  const outputAudioTokens = detail(report, 'completion_tokens_details', 'audio_tokens') ?? 0;
+  return inputAudioTokens + outputAudioTokens === 0 ? undefined : { inputAudioTokens, outputAudioTokens };
 }
 
 /** A later report replaces an earlier one: where there are several (vLLM's continuous usage) each counts from the start. */
@@ -59,5 +66,6 @@ export const openaiChat: Format = {
   usageOnRequest: true,
   mergeUsage: laterReport,
   toUsage: chatUsage,
+  detailsOf: audioDetails,
   stream,
 };
