@@ -161,7 +161,8 @@ describe('a session', () => {
     await client.ended();
     const logged = await line('gpt-4o-realtime-preview-audio');
     expect(logged).toMatchObject({ 'gen_ai.usage.input_tokens': 80, 'gen_ai.usage.output_tokens': 50 });
-    expect(logged['agw.ai.usage.cost.total']).toBeUndefined();
+    // (10 × 5 + 70 × 40 + 8 × 20 + 42 × 80) / 10^6
+    expect(logged['agw.ai.usage.cost.total']).toBeCloseTo(0.00637, 9);
   });
 
   it('shows in metrics: sessions open now, messages by sender', async () => {

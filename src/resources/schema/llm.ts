@@ -14,6 +14,11 @@ function field(name: string, schema: z.ZodType | undefined, description: string)
   return schema === undefined ? {} : { [name]: schema.nullish().describe(description) };
 }
 
+/** The same of a field that agentgateway doesn't have. */
+function ownField(name: string, schema: z.ZodType | undefined, description: string): Record<never, z.ZodType> {
+  return schema === undefined ? {} : { [name]: own(schema.nullish().describe(description)) };
+}
+
 function backendPolicy(catalogue: Catalogue, policy: string): z.ZodType | undefined {
   const entry = catalogue.policies.get(policy);
   return entry === undefined ? undefined : schemaAt(entry, 'backend');
@@ -78,7 +83,7 @@ function modelShape(catalogue: Catalogue) {
     ...field('health', backendPolicy(catalogue, 'health'), 'When the provider counts as unhealthy.'),
     ...field('backendTunnel', backendPolicy(catalogue, 'backendTunnel'), 'Proxy on the way to the provider.'),
     ...field('promptCaching', policyField(catalogue, 'ai', 'promptCaching'), 'Cache marks put into prompts.'),
-    ...field('mediaFetch', policyField(catalogue, 'ai', 'mediaFetch'), 'Images and files fetched for the provider.'),
+    ...ownField('mediaFetch', policyField(catalogue, 'ai', 'mediaFetch'), 'Images and files fetched for the provider.'),
   };
 }
 

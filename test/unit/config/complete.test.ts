@@ -42,7 +42,12 @@ function tlsFiles(): Record<string, string> {
 }
 
 /** What a model that refers to the provider says itself, so that the provider's word for it counts nowhere. */
-const OVERRIDDEN = new Set(['llm.providers[0].params.model', 'llm.providers[0].defaults.health.eviction.duration']);
+const OVERRIDDEN = new Set([
+  'llm.providers[0].params.model',
+  'llm.providers[0].defaults.health.eviction.duration',
+  'llm.providers[0].defaults.promptCaching.cacheSystem',
+  'llm.providers[0].defaults.promptCaching.minTokens',
+]);
 
 /** Every variable is set, to its own name in lower case. */
 const ENV = new Proxy<Record<string, string | undefined>>(

@@ -21,8 +21,8 @@ const own = jsonSchema(catalogue);
 const EXTENSIONS = [
   // Names of our own providers, which in a list of literals can't carry a mark.
   /^\$\.llm\.(?:models|providers)\[\]\.provider has the literal (?:demo|openAIOrDemo|anthropicOrDemo|vllm|sglang|llamacpp|lmstudio|perplexity|nvidia) of its own$/,
-  // The API before chat completions.
-  /\.ai\.routes\.\* has the literal (?:textCompletions|converse) of its own$/,
+  // APIs that agentgateway only passes on.
+  /(?:\.ai\.routes\.\*|\.custom\.formats\[\]\.type) has the literal (?:textCompletions|converse|invoke|bedrockCountTokens|cohereRerank|cohereEmbed|embedContent|batchEmbedContents) of its own$/,
   // Limits of `llm` take the conditional form, as they do on routes.
   /^\$\.llm\.policies\.(?:local|remote)RateLimit has the (?:field|kind) (?:conditional|object) of its own$/,
   // Open objects there, whose known fields are described here.

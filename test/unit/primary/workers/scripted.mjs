@@ -36,6 +36,7 @@ const exchange = {
   originalPath: '/',
   status: 200,
   apiKey: null,
+  logEdits: null,
   attempts: 1,
   error: null,
   endCause: 'complete',
