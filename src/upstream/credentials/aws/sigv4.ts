@@ -119,14 +119,18 @@ function queryBag(query: string): Record<string, string | string[]> {
   return bag;
 }
 
+/** The signer collects parameters in an object, where one of this name is lost: it is neither signed nor sent. */
+const UNSIGNABLE = '__proto__';
+
 function queryPairs(query: string): [string, string][] {
   return query
     .split('&')
     .filter((pair) => pair !== '')
-    .map((pair) => {
+    .map((pair): [string, string] => {
       const equals = pair.indexOf('=');
       return equals < 0 ? [decoded(pair), ''] : [decoded(pair.slice(0, equals)), decoded(pair.slice(equals + 1))];
-    });
+    })
+    .filter(([name]) => name !== UNSIGNABLE);
 }
 
 /** `+` is a space to some who read a query and a plus to others: on the way it is always written out. */
