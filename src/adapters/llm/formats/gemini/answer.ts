@@ -96,12 +96,12 @@ function decodeCandidate(candidate: Fields, place: number, id: string, context: 
     if (part !== null) places.set(at, parts.push(part) - 1);
   }
   attachCitations(candidate, parts, places);
-  const called = parts.some(({ kind }) => kind === 'tool_call');
+  const said = { calls: parts.some(({ kind }) => kind === 'tool_call'), anything: parts.length > 0 };
   const logprobs = decodeLogprobs(candidate);
   return {
     index,
     parts,
-    stop: decodeStop(candidate.string('finishReason') ?? '', called),
+    stop: decodeStop(candidate.string('finishReason') ?? '', said),
     ...(logprobs.length > 0 && { logprobs }),
     ...ownExtra(compact({ ...candidate.rest(CANDIDATE_KNOWN), groundingMetadata: groundingRest(candidate) })),
   };

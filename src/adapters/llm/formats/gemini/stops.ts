@@ -39,11 +39,20 @@ const REASONS: Readonly<Record<StopCause, string>> = {
   error: 'OTHER',
 };
 
-/** Gemini stops for tool calls as for anything else: `called` says that there were some. '' and unspecified: not stopped yet. */
-export function decodeStop(reason: string, called: boolean): Stop | null {
+/** What an answer holds by the time it stops. */
+export interface Said {
+  readonly calls: boolean;
+  readonly anything: boolean;
+}
+
+/**
+ * Gemini stops for tool calls as for anything else. Words it doesn't have (others who serve its API say `FUNCTION_CALL`, say) end an answer
+ * that there is; without one they are an error. '' and unspecified: not stopped yet.
+ */
+export function decodeStop(reason: string, said: Said): Stop | null {
   if (reason === '' || reason === 'FINISH_REASON_UNSPECIFIED') return null;
-  const cause = CAUSES.get(reason) ?? 'error';
-  return { cause: cause === 'stop' && called ? 'tool_calls' : cause, raw: reason };
+  const cause = CAUSES.get(reason) ?? (said.anything ? 'stop' : 'error');
+  return { cause: cause === 'stop' && said.calls ? 'tool_calls' : cause, raw: reason };
 }
 
 /** Gemini's own word where the answer was its own. */

@@ -42,7 +42,8 @@ class Choice {
     if (this.#open === 'text') this.#cite(candidate, emit);
     const logprobs = decodeLogprobs(candidate);
     if (logprobs.length > 0) emit({ type: 'logprobs', choice: this.#choice, logprobs });
-    const stop = decodeStop(candidate.string('finishReason') ?? '', this.#called);
+    const said = { calls: this.#called, anything: this.#next > 0 };
+    const stop = decodeStop(candidate.string('finishReason') ?? '', said);
     if (stop === null) return;
     this.close(emit);
     emit({ type: 'finish', choice: this.#choice, stop });

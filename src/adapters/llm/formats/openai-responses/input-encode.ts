@@ -15,7 +15,7 @@ import { given } from '../openai-chat/own.ts';
 import { signatureFor } from '../signatures.ts';
 import { encodeAnnotation } from './annotations.ts';
 import { encodeContent, encodeToolOutput, plainText } from './content.ts';
-import { FORMAT, ISSUER, ownExtra } from './own.ts';
+import { behavesAsOpenAI, FORMAT, ownExtra } from './own.ts';
 import { continuesItem, reasoningMembers } from './thinking.ts';
 import { itemOf } from './turn.ts';
 
@@ -158,9 +158,12 @@ export class InputWriter {
     const seal = (signature: { issuer: string; data: string }) => signatureFor(signature, issuer);
     const named = parts[0]?.id;
     // Others have ids of other shapes, which OpenAI refuses.
-    const id = issuer === ISSUER && named?.startsWith('rs_') !== true ? undefined : named;
+    const strict = behavesAsOpenAI(issuer);
+    const id = strict && named?.startsWith('rs_') !== true ? undefined : named;
     const sealed = parts.some((part) => [part.signature, part.redacted].some((one) => one && seal(one) !== undefined));
-    if (sealed || (id !== undefined && parts.every((part) => part.signature === undefined))) {
+    const foreign =
+      !sealed && parts.some(({ signature, redacted }) => signature !== undefined || redacted !== undefined);
+    if (sealed || (id !== undefined && !foreign)) {
       this.items.push({ type: 'reasoning', ...given('id', id), ...reasoningMembers(parts, seal) });
       return;
     }
@@ -170,7 +173,7 @@ export class InputWriter {
       .map(({ text, summary }) => ({
         kind: 'thinking' as const,
         text,
-        ...((issuer === ISSUER || summary === true) && { summary: true }),
+        ...((strict || summary === true) && { summary: true }),
       }));
     if (said.length > 0) this.items.push({ type: 'reasoning', ...reasoningMembers(said, () => undefined) });
   }

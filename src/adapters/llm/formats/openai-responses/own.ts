@@ -9,6 +9,13 @@ export const FORMAT = 'responses';
 /** Whose an unmarked signature is, and whose files ids name, where a client of this format brings them. */
 export const ISSUER = 'openai';
 
+/** Who serves this API as OpenAI does, and refuses what OpenAI refuses. */
+const RUN_BY_OPENAI: ReadonlySet<string> = new Set([ISSUER, 'azure', 'copilot']);
+
+export function behavesAsOpenAI(issuer: string): boolean {
+  return RUN_BY_OPENAI.has(issuer);
+}
+
 /** `fields` as the `extra` of what they stood in. */
 export function extraOf(fields: JsonObject | undefined): { extra?: Extra } {
   return fields === undefined ? {} : { extra: { format: FORMAT, fields } };

@@ -4,7 +4,7 @@ import { compact, Fields } from '../fields.ts';
 import { given } from '../openai-chat/own.ts';
 import { decodeInput } from './input-decode.ts';
 import { InputWriter, splitInstructions } from './input-encode.ts';
-import { extraOf, FORMAT, ISSUER } from './own.ts';
+import { behavesAsOpenAI, extraOf, FORMAT } from './own.ts';
 import {
   asksForReasoning,
   decodeReasoningParameter,
@@ -128,7 +128,7 @@ export function encodeRequest(conversation: Conversation, context: EncodeContext
   const include = [
     ...(Array.isArray(parameters.include) ? parameters.include : []),
     ...(sampling.logprobs !== undefined ? [LOGPROBS] : []),
-    ...(context.issuer === ISSUER && asksForReasoning(conversation.reasoning) ? [ENCRYPTED] : []),
+    ...(behavesAsOpenAI(context.issuer) && asksForReasoning(conversation.reasoning) ? [ENCRYPTED] : []),
   ];
   return compact({
     model: context.model,
@@ -146,5 +146,5 @@ export function encodeRequest(conversation: Conversation, context: EncodeContext
 const LEAST_TOKENS = 16;
 
 function maxOutputTokens(maxTokens: number | undefined, issuer: string): number | undefined {
-  return maxTokens !== undefined && issuer === ISSUER ? Math.max(maxTokens, LEAST_TOKENS) : maxTokens;
+  return maxTokens !== undefined && behavesAsOpenAI(issuer) ? Math.max(maxTokens, LEAST_TOKENS) : maxTokens;
 }

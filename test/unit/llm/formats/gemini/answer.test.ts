@@ -135,6 +135,13 @@ test.each<[string, StopCause]>([
   expect(encode(answer)).toMatchObject({ candidates: [{ finishReason: known ? finishReason : 'OTHER' }] });
 });
 
+test('a reason that Gemini does not have ends an answer that there is', () => {
+  const stopOf = (part: JsonObject) =>
+    decode({ candidates: [{ content: { parts: [part] }, finishReason: 'FUNCTION_CALL' }] }).choices[0]?.stop?.cause;
+  expect(stopOf({ functionCall: { name: 'f', args: {} } })).toBe('tool_calls');
+  expect(stopOf({ text: 'Hi' })).toBe('stop');
+});
+
 test.each<[StopCause, string]>([
   ['stop_sequence', 'STOP'],
   ['tool_calls', 'STOP'],

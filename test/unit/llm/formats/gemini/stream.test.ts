@@ -99,6 +99,15 @@ describe('decoding', () => {
     ]);
   });
 
+  test.each([
+    [{ functionCall: { name: 'f', args: {} } }, 'tool_calls'],
+    [{ text: 'Hi' }, 'stop'],
+    [{ text: '' }, 'error'],
+  ])('a reason that Gemini does not have, after %j, is %s', (part, cause) => {
+    const parts = decode(chunk([part]), chunk([], { finishReason: 'FUNCTION_CALL' }));
+    expect(parts).toContainEqual({ type: 'finish', choice: 0, stop: { cause, raw: 'FUNCTION_CALL' } });
+  });
+
   test('each event says at once what it brings', () => {
     const decoder = geminiCodec.streamDecoder({ issuer: 'google', model: 'm' });
     for (const text of ['a', 'b']) {

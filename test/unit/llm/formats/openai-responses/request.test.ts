@@ -234,6 +234,23 @@ describe('encoding requests of other formats', () => {
     ]);
   });
 
+  it.each(['openai', 'azure', 'copilot'])('gives %s thinking of others as a summary, under no id', (issuer) => {
+    const other = { issuer: 'xai', data: 'enc' };
+    const summary = [{ type: 'summary_text', text: 'Hm.' }];
+    expect(items('assistant', [{ kind: 'thinking', text: 'Hm.', id: 'thought-1' }], { issuer })).toEqual([
+      { type: 'reasoning', summary },
+    ]);
+    expect(items('assistant', [{ kind: 'thinking', text: 'Hm.', id: 'rs_1', redacted: other }], { issuer })).toEqual([
+      { type: 'reasoning', summary },
+    ]);
+    expect(items('assistant', [{ kind: 'thinking', text: '', id: 'rs_1', redacted: other }], { issuer })).toEqual([]);
+    const asking = conversation({ reasoning: { effort: 'low' }, sampling: { maxTokens: 1 } });
+    expect(encoded(codec, asking, { issuer }).body).toMatchObject({
+      include: ['reasoning.encrypted_content'],
+      max_output_tokens: 16,
+    });
+  });
+
   it('sends no id that was made up for a client', () => {
     const answer = codec.encodeAnswer(
       {
