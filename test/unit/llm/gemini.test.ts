@@ -48,6 +48,16 @@ describe('requests in the own format', () => {
       `${HOST}${STREAM}?alt=sse&x=1`,
     ],
     [
+      'the same where another service speaks it',
+      provider('custom', {
+        settings: { formats: [{ type: 'generateContent' }] },
+        hostOverride: 'other.test:443',
+        policies: KEY,
+      }),
+      `${STREAM}?key=AIza-c&alt=sse`,
+      `other.test${STREAM}?alt=sse`,
+    ],
+    [
       'the key of a client who brings it for Google stays',
       provider('gemini'),
       `${GENERATE}?key=AIza-c`,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AiProvider } from '../../../resources/types.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
 import { type ChatQuirks, shapeChat } from './chat-quirks.ts';
-import { GEMINI_BASE, geminiModelPath, googleFormats } from './gemini.ts';
+import { GEMINI_BASE, geminiModelPath, googleFormats, KEY_PARAMETER } from './gemini.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './provider.ts';
 import { modelSetting, pinnedModel } from './settings.ts';
 
@@ -89,6 +89,8 @@ export function openCustom(
     formats,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: false,
+    // Clients of Google's may bring their key to whoever speaks its formats.
+    ...([...formats.keys()].some((name) => GEMINI_PATHS.has(name)) && { keyParameter: KEY_PARAMETER }),
     shapeBody: (body, format, model, losses) =>
       format === 'completions' && losses !== undefined ? shapeChat(body, service.quirks?.(model) ?? {}, losses) : body,
   };
