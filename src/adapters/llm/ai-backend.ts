@@ -97,7 +97,7 @@ export class AiBackendServer implements CompiledBackend {
     const bytes = await holdRequest(incoming, this.#services);
     if (exchange.endCause !== null) return;
     const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);
-    forwardEndpoint(incoming, endpoint, body, this.#choose(incoming, plan, body.model, null), this.#services);
+    return forwardEndpoint(incoming, endpoint, body, this.#choose(incoming, plan, body.model, null), this.#services);
   }
 
   #serveResponse(incoming: Incoming, asked: ResponseRequest, plan: ContextPlan): void | Promise<void> {
@@ -114,7 +114,7 @@ export class AiBackendServer implements CompiledBackend {
   async #serveCall(incoming: Incoming, plan: ContextPlan): Promise<void> {
     const request = await readCall(incoming, this.#services);
     if (incoming.exchange.endCause !== null) return;
-    forwardCall(incoming, request, this.#choose(incoming, plan, request.model, null), this.#services);
+    return forwardCall(incoming, request, this.#choose(incoming, plan, request.model, null), this.#services);
   }
 
   async #serveJson(incoming: Incoming, plan: ContextPlan): Promise<void> {

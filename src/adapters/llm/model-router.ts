@@ -112,17 +112,22 @@ export class ModelRouter implements CompiledBackend {
     if (model === '')
       throw new GatewayError('missing_model', 'The request names no model, so that no provider can be chosen.');
     const { groups } = this.#groupsFor(incoming, model);
-    forwardCall(incoming, request, choose(groups, exchange, context, plan, { model, body: null }), this.#services);
+    return forwardCall(
+      incoming,
+      request,
+      choose(groups, exchange, context, plan, { model, body: null }),
+      this.#services,
+    );
   }
 
-  #serveRealtime(incoming: Incoming, plan: ContextPlan): void {
+  #serveRealtime(incoming: Incoming, plan: ContextPlan): void | Promise<void> {
     const { exchange, context, facts } = incoming;
     const model = modelInQuery(exchange.query);
     if (model === '') throw new GatewayError('missing_model', 'Name the model in the query: ?model=…');
     facts.clientModel = model;
     const { groups } = this.#groupsFor(incoming, model);
     const choice = choose(groups, exchange, context, plan, { model, body: null });
-    serveRealtime(incoming, choice, this.#services);
+    return serveRealtime(incoming, choice, this.#services);
   }
 
   async #serve(incoming: Incoming, plan: ContextPlan, configured: boolean): Promise<void> {
@@ -177,7 +182,7 @@ export class ModelRouter implements CompiledBackend {
             model: body.model,
             body: null,
           });
-    forwardEndpoint(incoming, endpoint, body, choice, this.#services);
+    return forwardEndpoint(incoming, endpoint, body, choice, this.#services);
   }
 
   /** Who may be asked without a model: entries that this request could reach, and that nothing stands in front of. */

@@ -1,9 +1,9 @@
 import type { AdapterServices } from '../adapter.ts';
-import type { Choice } from './choice.ts';
 import { clientCodecOf, isClientFormat } from './convert/client-codecs.ts';
 import { parseObject } from './formats/fields.ts';
 import type { RequestBody } from './request-body.ts';
 import type { Incoming } from './serve.ts';
+import type { ProviderTarget } from './target.ts';
 import { type Countable, countableOf } from './tokens/conversation.ts';
 
 /**
@@ -15,10 +15,10 @@ import { type Countable, countableOf } from './tokens/conversation.ts';
 export function countPrompt(
   { exchange, route, facts }: Incoming,
   body: RequestBody,
-  { candidate }: Choice,
+  target: ProviderTarget,
   services: AdapterServices,
 ): Promise<void> | null {
-  if (!candidate.target.tokenizes || !exchange.awaitsPromptTokens) return null;
+  if (!target.tokenizes || !exchange.awaitsPromptTokens) return null;
   const model = facts.requestModel;
   const count = async () => {
     const json = parseObject(body.bytes.toString('utf8'));

@@ -6,7 +6,8 @@ import type { LlmFacts, LlmOperation, RouteType } from '../../facts/llm.ts';
 import type { Dispatch, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
-import { type Choice, planAttempts } from './choice.ts';
+import { Attempts, type Directed } from './attempts.ts';
+import type { Choice } from './choice.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { fanOut } from './convert/fan-out.ts';
@@ -167,7 +168,7 @@ export function forwardJson(
   const wantsUsage = !format.usageOnRequest || !body.lacksUsageOption();
   const answer: AnswerPlan = { format, hideUsage: false, onClientAbort: 'drain', conversion: null };
   let convertible: ConvertibleRequest | null = null;
-  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall | Promise<UpstreamCall> => {
+  const direct = (candidate: Candidate): Directed | Promise<Directed> => {
     const { target } = candidate;
     const { policy, changes, model } = changed(candidate);
     if (model === '') throw new GatewayError('missing_model');
@@ -175,10 +176,7 @@ export function forwardJson(
     // A model's own API is only passed on: what bears others' signatures goes by way of the one that is written anew.
     const spoken = own === 'invoke' && bearsMark(body.bytes) ? 'converse' : own;
     const converted = spoken !== route;
-    facts.provider = target.provider.telemetryName;
-    facts.requestModel = model;
     const streaming = !pathDecides && body.streamingWith(changes);
-    facts.streaming = streaming || pathStreams;
     const includeUsage = !converted && streaming && !wantsUsage;
     const edited = body.encode(inPath === '' ? model : '', changes, includeUsage);
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
@@ -186,57 +184,54 @@ export function forwardJson(
     const { mediaFetch } = policy;
     const mayNeedMedia = mediaFetch !== null && !converted && namesRefusedUrls(bytes, route, target.provider, model);
     const throughHub = converted || keptHere || (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
-    const to: Destination = { route: spoken, converted, throughHub, model, streaming: facts.streaming };
-    const directed = call ?? target.call(exchange, context, to, true);
-    if (call !== null) target.address(call, context, to, true);
-    answer.format = FORMATS.get(spoken) ?? format;
-    answer.hideUsage = includeUsage;
-    answer.onClientAbort = choice.onClientAbortOf(target);
-    answer.further = null;
+    const to: Destination = { route: spoken, converted, throughHub, model, streaming: streaming || pathStreams };
+    const call = target.call(exchange, context, to, true);
     const finish = (one: Buffer) => finishBody(one, to, policy, exchange);
-    const finished = () => {
-      if (Buffer.isBuffer(directed.body)) directed.body = finish(directed.body);
-      return directed;
+    const directed = ({ conversion, further = null }: Pick<AnswerPlan, 'conversion' | 'further'>): Directed => {
+      if (Buffer.isBuffer(call.body)) call.body = finish(call.body);
+      const commit = () => {
+        facts.provider = target.provider.telemetryName;
+        facts.requestModel = model;
+        facts.streaming = to.streaming;
+        answer.format = FORMATS.get(spoken) ?? format;
+        answer.hideUsage = includeUsage;
+        // No more calls are made for a client that has left.
+        answer.onClientAbort = further !== null ? 'cancel' : choice.onClientAbortOf(target);
+        answer.conversion = conversion;
+        answer.further = further;
+      };
+      return { call, commit };
     };
-    if (converted && isUnary(route)) {
-      const plan = putUnary(directed, incoming, bytes, target, to, policy.strict, finish);
-      answer.conversion = plan.conversion;
-      answer.further = plan.further;
-      // No more calls are made for a client that has left.
-      if (plan.further !== null) answer.onClientAbort = 'cancel';
-    } else if (throughHub) {
+    if (converted && isUnary(route))
+      return directed(putUnary(call, incoming, bytes, target, to, policy.strict, finish));
+    if (throughHub) {
       convertible ??= new ConvertibleRequest(incoming, wantsUsage, services);
       const request = convertible;
       const convert = () => {
-        answer.conversion = request.convert(bytes, target, to, policy.strict);
-        putConverted(directed, answer.conversion, to);
-        return finished();
+        const conversion = request.convert(bytes, target, to, policy.strict);
+        putConverted(call, conversion, to);
+        return directed({ conversion });
       };
       const fetching = mediaFetch === null ? null : request.fetchMedia(bytes, target, to, mediaFetch);
       return fetching === null ? convert() : fetching.then(convert);
-    } else {
-      answer.conversion = null;
-      directed.body = target.shapeNative(bytes, to);
     }
-    return finished();
+    call.body = target.shapeNative(bytes, to);
+    return directed({ conversion: null });
   };
+  const attempts = new Attempts(context, choice);
   const launch = (call: UpstreamCall): void | Promise<void> => {
-    planAttempts(call, context, choice, direct);
     const further = isUnary(route)
       ? (dispatch: Dispatch) => fanOut(dispatch, () => answer.further ?? null, choice.others !== null)
       : undefined;
-    const sendNow = () => send(incoming, call, choice.candidate.target, services, answer, further);
-    const counted = countPrompt(incoming, body, choice, services);
+    const sendNow = () => send(incoming, call, attempts, services, answer, further);
+    const counted = countPrompt(incoming, body, attempts.target, services);
     if (counted === null) return sendNow();
     return counted.then(() => {
       if (exchange.endCause === null) sendNow();
     });
   };
-  const call = direct(choice.candidate, null);
-  if (!(call instanceof Promise)) return launch(call);
-  return call.then((directed) => {
-    if (exchange.endCause === null) return launch(directed);
-  });
+  facts.provider = choice.candidate.target.provider.telemetryName;
+  return attempts.begin(direct, launch);
 }
 
 /** Has Bedrock count the tokens of a request to Claude. */
@@ -244,13 +239,13 @@ function countOnBedrock(
   incoming: Incoming,
   body: RequestBody,
   model: string,
-  { candidate: { target } }: Choice,
+  { candidate }: Choice,
   services: AdapterServices,
 ): void {
   const { exchange, context, facts } = incoming;
   facts.requestModel = model;
   const route = 'bedrockCountTokens';
-  const call = target.call(
+  const call = candidate.target.call(
     exchange,
     context,
     { route, converted: true, throughHub: true, model, streaming: false },
@@ -259,7 +254,7 @@ function countOnBedrock(
   call.body = bedrockCountBody(body.bytes, exchange);
   const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
   const locally = () => countLocally(incoming, body, model, services);
-  send(incoming, call, target, services, answer, (next) => bedrockCountDispatch(next, locally));
+  send(incoming, call, candidate, services, answer, (next) => bedrockCountDispatch(next, locally));
 }
 
 /** Sends a request on as it is; `format` reads its answer's usage, null leaves it unread. */
@@ -279,23 +274,24 @@ export function forwardAsIs(
   const to = { route, converted: false, throughHub: false, model: facts.requestModel, streaming: facts.streaming };
   const call = target.call(exchange, context, to, Buffer.isBuffer(body));
   call.body = body;
-  planAttempts(call, context, choice, null);
+  const attempts = new Attempts(context, choice);
+  attempts.plan(call);
   const onClientAbort = choice.onClientAbortOf(target);
-  send(incoming, call, target, services, { format, hideUsage: false, onClientAbort, conversion: null });
+  send(incoming, call, attempts, services, { format, hideUsage: false, onClientAbort, conversion: null });
 }
 
-/** Sends a call and relays its answer. `wrap` may put something between the two. */
+/** Sends a call and relays its answer, which is that of the target `asked` names then. `wrap` may put something between the two. */
 export function send(
   incoming: Incoming,
   call: UpstreamCall,
-  target: ProviderTarget,
+  asked: { readonly target: ProviderTarget },
   services: AdapterServices,
   answer: AnswerPlan,
   wrap: (dispatch: Dispatch) => Dispatch = (dispatch) => dispatch,
 ): void {
   const { exchange, context, facts } = incoming;
   if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
-  if (target.onResponse !== null) exchange.onResponse(target.onResponse);
+  exchange.onResponse((head, answered) => asked.target.onResponse?.(head, answered));
   const relay = new Relay(exchange, facts, context, services, answer);
-  relay.send(call, wrap(target.dispatch ?? context.dispatch));
+  relay.send(call, wrap(asked.target.dispatch ?? context.dispatch));
 }

@@ -74,6 +74,13 @@ export class TargetGroups {
     );
   }
 
+  /** A candidate with each of its keys. */
+  alike(context: RouteContext, { target, model }: Candidate): readonly Option[] {
+    return this.#optionsOf(context)
+      .flat()
+      .filter((option) => option.target === target && option.model === model);
+  }
+
   #optionsOf(context: RouteContext): readonly (readonly Option[])[] {
     let options = this.#options.get(context);
     if (options === undefined) {

@@ -201,6 +201,65 @@ describe('a request with several who can serve it', () => {
     expect(bad.requests).toHaveLength(1);
   });
 
+  describe('where some cannot take it', () => {
+    const refused = JSON.stringify({ model: 'm', n: 2, messages: [{ role: 'user', content: 'Twice' }] });
+    const embeds = { formats: [{ type: 'embeddings' }] };
+    const openAI = (server: Mock, name = 'o') => provider('openAI', { name, hostOverride: server.address });
+    const anthropic = (server: Mock) => provider('anthropic', { name: 'a', hostOverride: server.address });
+    const embedding = (server: Mock) =>
+      provider('custom', { name: 'e', hostOverride: server.address, settings: embeds });
+
+    it.each<[string, (server: Mock) => AiProvider]>([
+      ['its format', embedding],
+      ['a field of it', anthropic],
+    ])('begins with the next where the first does not take %s', async (_, first) => {
+      const [unasked, good] = [await mock(answers), await mock(answers)];
+      const exchange = await ask(bench({ providers: [[first(unasked)], [openAI(good)]] }), refused);
+      expect([exchange.status, exchange.attempts, exchange.llm?.provider]).toEqual([200, 1, 'openai']);
+      expect(unasked.requests).toEqual([]);
+      expect(good.requests).toHaveLength(1);
+    });
+
+    it('goes on from the next to the one after it', async () => {
+      const [bad, good] = [await mock(fails(503)), await mock(answers)];
+      const providers = [[embedding(bad)], [openAI(bad)], [anthropic(bad)], [openAI(good, 'p')]];
+      const exchange = await ask(bench({ providers }), refused);
+      expect([exchange.status, exchange.attempts]).toEqual([200, 2]);
+      expect(bad.requests).toHaveLength(1);
+    });
+
+    it('is refused as by the first where nobody takes it', async () => {
+      const server = await mock(answers);
+      const exchange = await ask(bench({ providers: [[anthropic(server)], [embedding(server)]] }), refused);
+      expect(exchange.status).toBe(400);
+      expect(JSON.parse(exchange.downstream.text).error.message).toMatch(/\bn\b/);
+      expect(server.requests).toEqual([]);
+    });
+
+    it.each([429, 500])('leaves the client an answer %i that nobody else could better', async (status) => {
+      const bad = await mock(fails(status, { 'retry-after': '30' }));
+      for (const other of [embedding, anthropic]) {
+        const exchange = await ask(bench({ providers: [[openAI(bad)], [other(bad)]] }), refused);
+        expect([exchange.status, exchange.attempts, exchange.llm?.provider]).toEqual([status, 1, 'openai']);
+        expect(JSON.parse(exchange.downstream.text)).toEqual({ error: { message: 'no' } });
+      }
+    });
+
+    it('is tried again with who takes it, where a retry policy has more attempts', async () => {
+      const bad = await mock(fails(503));
+      const value = retry.schema.parse({ attempts: 3, codes: [503], backoff: '1ms' });
+      const wrap = retry.compile?.(value, { key: 'r', level: 'route' }, {} as never).wrapDispatch;
+      const values = { retry: value as object };
+      for (const providers of [
+        [[embedding(bad)], [openAI(bad)]],
+        [[openAI(bad)], [anthropic(bad)]],
+      ]) {
+        const exchange = await ask(bench({ providers, values, ...(wrap && { wrap }) }), refused);
+        expect([exchange.status, exchange.attempts]).toEqual([503, 3]);
+      }
+    });
+  });
+
   it('is not sent again where the request itself is refused', async () => {
     for (const status of [400, 401, 404, 422]) {
       const servers = [await mock(fails(status)), await mock(answers)];

@@ -52,7 +52,7 @@ export class ConvertibleRequest {
     const refuses = refusesOf(target, to);
     if (refuses === null) return null;
     this.#media ??= new RequestMedia(this.#incoming.exchange, this.#services);
-    return this.#media.fetch(this.#readFrom(bytes).conversation, refuses, options);
+    return this.#media.fetch(this.#readFrom(bytes, to).conversation, refuses, options);
   }
 
   /**
@@ -64,7 +64,7 @@ export class ConvertibleRequest {
     const { exchange, context, facts, route } = this.#incoming;
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
-    const client = this.#readFrom(bytes);
+    const client = this.#readFrom(bytes, to);
     const remembers = !to.converted && target.provider.statelessResponses !== true;
     const stored = storedTurn(this.#incoming, client.conversation, remembers, this.#services);
     const refuses = this.#media === null ? null : refusesOf(target, to);
@@ -93,16 +93,16 @@ export class ConvertibleRequest {
     );
   }
 
-  #readFrom(bytes: Buffer): ReadRequest {
-    if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes);
+  #readFrom(bytes: Buffer, to: Destination): ReadRequest {
+    if (this.#read?.bytes !== bytes) this.#read = this.#decode(bytes, to);
     return this.#read;
   }
 
-  #decode(bytes: Buffer): ReadRequest {
-    const { exchange, facts, route } = this.#incoming;
+  #decode(bytes: Buffer, { streaming: stream }: Destination): ReadRequest {
+    const { exchange, route } = this.#incoming;
     const body = parseObject(bytes.toString('utf8'));
     if (body === null) throw new GatewayError('invalid_request_body');
-    const path = { model: modelInPath(exchange.path), stream: facts.streaming };
+    const path = { model: modelInPath(exchange.path), stream };
     const { headers } = exchange;
     const request = { body, model: path.model, headers };
     const codec = isClientFormat(route) ? clientCodecOf(route, request) : undefined;

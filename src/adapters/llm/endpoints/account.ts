@@ -138,7 +138,7 @@ export function forwardToAccount(
   if (moved !== null) new HeaderList(call.headers).set('accept-encoding', 'identity');
   const wrap = (dispatch: Dispatch) =>
     moved === null ? dispatch : convertingDispatch(dispatch, () => moved, context.maxBufferBytes);
-  send(incoming, call, target, services, answer, wrap);
+  send(incoming, call, { target }, services, answer, wrap);
 }
 
 /** A choice of one provider, for a request that asks a model without naming it. */

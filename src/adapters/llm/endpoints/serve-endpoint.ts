@@ -1,10 +1,11 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { LlmOperation } from '../../../facts/llm.ts';
-import type { UpstreamCall } from '../../../upstream/call.ts';
+import type { Dispatch } from '../../../upstream/call.ts';
 import type { AdapterServices } from '../../adapter.ts';
 import type { CompiledAiPolicy } from '../ai-policy.ts';
-import { type Choice, planAttempts } from '../choice.ts';
+import { Attempts, type Directed } from '../attempts.ts';
+import type { Choice } from '../choice.ts';
 import type { Format } from '../formats/format.ts';
 import { isAllowed } from '../model-pattern.ts';
 import { llmActivation } from '../mutate/activation.ts';
@@ -38,7 +39,7 @@ export function forwardEndpoint(
   body: EndpointBody,
   choice: Choice,
   services: AdapterServices,
-): void {
+): void | Promise<void> {
   const { exchange, context, facts } = incoming;
   const allowed = exchange.apiKey?.allowedModels ?? null;
   if (allowed !== null && body.model === '') throw new GatewayError('missing_model');
@@ -51,8 +52,8 @@ export function forwardEndpoint(
     onClientAbort: 'cancel',
     conversion: null,
   };
-  let conversion: ImageConversion | null = null;
-  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+  let converting: ImageConversion | null = null;
+  const direct = (candidate: Candidate): Directed => {
     const { target } = candidate;
     const policy = choice.policyOf(target);
     const { transformations, strict } = policy;
@@ -63,9 +64,7 @@ export function forwardEndpoint(
         : computeMembers(transformations, llmActivation(exchange, body, body.model, asked));
     const changes = body.changes(policy, computed, asked);
     const model = modelFor(asked, changes, policy);
-    facts.provider = target.provider.telemetryName;
-    facts.requestModel = model;
-    conversion = imageConversion(endpoint, target.kind, model);
+    const conversion = imageConversion(endpoint, target.kind, model);
     if (conversion === null) refuseUnlessTaken(target, endpoint);
     // Others have a model of their own for who names none.
     if (model === '' && (conversion !== null || target.kind === 'azure')) throw new GatewayError('missing_model');
@@ -77,24 +76,27 @@ export function forwardEndpoint(
       streaming: false,
       ...(conversion === null && { endpoint }),
     };
-    const directed = call ?? target.call(exchange, context, to, true);
-    if (call !== null) target.address(call, context, to, true);
+    const call = target.call(exchange, context, to, true);
     const final = finalOf(policy, exchange, body.model);
-    if (conversion === null) directed.body = body.encode(model, changes, final);
+    if (conversion === null) call.body = body.encode(model, changes, final);
     else {
       const converted = conversion.encode(body.encode(model, changes, null), strict);
-      directed.body = final === null ? converted : final.apply(converted);
-      directed.path = conversion.pathFrom(directed.path);
+      call.body = final === null ? converted : final.apply(converted);
+      call.path = conversion.pathFrom(call.path);
     }
-    answer.onClientAbort = choice.onClientAbortOf(target);
-    return directed;
+    const commit = () => {
+      facts.provider = target.provider.telemetryName;
+      facts.requestModel = model;
+      answer.onClientAbort = choice.onClientAbortOf(target);
+      converting = conversion;
+    };
+    return { call, commit };
   };
-  const call = direct(choice.candidate, null);
-  planAttempts(call, context, choice, direct);
+  facts.provider = choice.candidate.target.provider.telemetryName;
+  const attempts = new Attempts(context, choice);
   const limit = context.maxBufferBytes;
-  send(incoming, call, choice.candidate.target, services, answer, (dispatch) =>
-    convertingDispatch(dispatch, () => conversion, limit),
-  );
+  const wrap = (dispatch: Dispatch) => convertingDispatch(dispatch, () => converting, limit);
+  return attempts.begin(direct, (call) => send(incoming, call, attempts, services, answer, wrap));
 }
 
 /** The model that a request with these changes goes to, as `RequestBody.modelFor` says. */

@@ -1,8 +1,8 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
-import type { UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices } from '../../adapter.ts';
-import { type Choice, planAttempts } from '../choice.ts';
+import { Attempts, type Directed } from '../attempts.ts';
+import type { Choice } from '../choice.ts';
 import { isAllowed } from '../model-pattern.ts';
 import { MultipartForm } from '../multipart.ts';
 import { holdRequest, type Incoming, send } from '../serve.ts';
@@ -120,25 +120,30 @@ function mainOf({ session, transcribers }: NamedModels): NamedModels['session'] 
 }
 
 /** Sends it on, for the model that the chosen provider is asked for; its answer passes as it is. */
-export function forwardCall(incoming: Incoming, request: CallRequest, choice: Choice, services: AdapterServices): void {
+export function forwardCall(
+  incoming: Incoming,
+  request: CallRequest,
+  choice: Choice,
+  services: AdapterServices,
+): void | Promise<void> {
   const { exchange, context, facts } = incoming;
-  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+  const direct = (candidate: Candidate): Directed => {
     const { target } = candidate;
     const model = modelFor(candidate.model || request.model, target, choice.policyOf(target));
     // Who has no sessions has nothing of what surrounds them.
     target.formatFor('realtime', model);
-    facts.provider = target.provider.telemetryName;
-    facts.requestModel = model;
     const to: Destination = { route: 'detect', converted: false, throughHub: false, model, streaming: false };
-    const directed = call ?? target.call(exchange, context, to, true);
-    if (call !== null) target.address(call, context, to, true);
+    const call = target.call(exchange, context, to, true);
     const named = modelInQuery(exchange.query) !== '';
-    if (named) directed.path = withModelQuery(directed.path, model);
-    directed.body = request.encode(model);
-    return directed;
+    if (named) call.path = withModelQuery(call.path, model);
+    call.body = request.encode(model);
+    const commit = () => {
+      facts.provider = target.provider.telemetryName;
+      facts.requestModel = model;
+    };
+    return { call, commit };
   };
-  const call = direct(choice.candidate, null);
-  planAttempts(call, context, choice, direct);
+  const attempts = new Attempts(context, choice);
   const answer = { format: null, hideUsage: false, onClientAbort: 'cancel', conversion: null } as const;
-  send(incoming, call, choice.candidate.target, services, answer);
+  return attempts.begin(direct, (call) => send(incoming, call, attempts, services, answer));
 }

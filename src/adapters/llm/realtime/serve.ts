@@ -2,7 +2,8 @@ import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { CallUpgrade, Flight, ResponseSink, UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../../adapter.ts';
-import { type Choice, planAttempts } from '../choice.ts';
+import { Attempts, type Directed } from '../attempts.ts';
+import type { Choice } from '../choice.ts';
 import { isAllowed } from '../model-pattern.ts';
 import type { Incoming } from '../serve.ts';
 import type { Destination } from '../target.ts';
@@ -20,7 +21,7 @@ import { modelFor } from './session-model.ts';
  * Throws upgrade_required, upgrade_unsupported, bad_request, missing_model, model_not_allowed and what choosing a provider throws; what
  * the provider answers in place of a switch reaches the client as it is.
  */
-export function serveRealtime(incoming: Incoming, choice: Choice, services: AdapterServices): void {
+export function serveRealtime(incoming: Incoming, choice: Choice, services: AdapterServices): void | Promise<void> {
   const { exchange, context, facts } = incoming;
   const handshake = new Handshake(exchange);
   const allowed = exchange.apiKey?.allowedModels ?? null;
@@ -29,26 +30,26 @@ export function serveRealtime(incoming: Incoming, choice: Choice, services: Adap
   facts.operation = 'realtime';
   facts.streaming = true;
   const upgrade: CallUpgrade = { protocol: 'websocket', stream: null };
-  const direct = (candidate: Candidate, call: UpstreamCall | null): UpstreamCall => {
+  const direct = (candidate: Candidate): Directed => {
     const { target } = candidate;
     const model = modelFor(candidate.model || facts.clientModel, target, choice.policyOf(target));
-    facts.provider = target.provider.telemetryName;
-    facts.requestModel = model;
     if (target.formatFor('realtime', model) !== 'realtime') throw new GatewayError('unsupported_conversion');
     const to: Destination = { route: 'realtime', converted: false, throughHub: false, model, streaming: true };
-    const directed = call ?? target.call(exchange, context, to, false);
-    if (call !== null) target.address(call, context, to, false);
-    directed.path = withModelQuery(directed.path, model);
-    directed.headers = handshake.request(directed.headers);
-    directed.upgrade = upgrade;
-    return directed;
+    const call = target.call(exchange, context, to, false);
+    call.path = withModelQuery(call.path, model);
+    call.headers = handshake.request(call.headers);
+    call.upgrade = upgrade;
+    const commit = () => {
+      facts.provider = target.provider.telemetryName;
+      facts.requestModel = model;
+    };
+    return { call, commit };
   };
-  const { target } = choice.candidate;
-  const call = direct(choice.candidate, null);
-  planAttempts(call, context, choice, direct);
+  facts.provider = choice.candidate.target.provider.telemetryName;
+  const attempts = new Attempts(context, choice);
   if (context.hooks.onResponse !== null) exchange.onResponse(context.hooks.onResponse);
-  if (target.onResponse !== null) exchange.onResponse(target.onResponse);
-  new Opening(incoming, services, handshake, upgrade).send(call);
+  exchange.onResponse((head, answered) => attempts.target.onResponse?.(head, answered));
+  return attempts.begin(direct, (call) => new Opening(incoming, services, handshake, upgrade).send(call));
 }
 
 /** A session that is asked for: ends in a session, or in the provider's refusal. */
