@@ -3,7 +3,7 @@ import { celExpression, celMap } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
 import { withAuxiliaryService } from './simple-backend.ts';
 
-const sampling = () => z.union([z.string(), z.number(), z.boolean()]).nullish();
+const sampling = () => z.union([celExpression(), z.number(), z.boolean()]).nullish();
 
 const schema = withAuxiliaryService({
   attributes: celMap().default({}).describe('Span attributes, each a CEL expression.'),

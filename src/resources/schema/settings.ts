@@ -68,7 +68,7 @@ function logFields() {
   });
 }
 
-const sampling = () => z.union([z.string(), z.number(), z.boolean()]).nullish();
+const sampling = () => z.union([celExpression(), z.number(), z.boolean()]).nullish();
 
 function tracing() {
   return z.strictObject({

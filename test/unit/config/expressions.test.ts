@@ -95,8 +95,10 @@ describe('every field of the JSON schema that is an expression', () => {
     ['policies.0.policy.authorization.rules.0'],
     ['frontendPolicies.accessLog.add.*'],
     ['frontendPolicies.tracing.filter'],
+    ['frontendPolicies.tracing.randomSampling'],
     ['frontendPolicies.networkAuthorization.rules.0'],
     ['config.standardAttributes.user'],
+    ['config.tracing.clientSampling'],
     ['config.metrics.fields.add.*'],
     ['config.logging.filter'],
   ])('%s is one of them', (path) => {
