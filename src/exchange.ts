@@ -220,6 +220,8 @@ export class Exchange {
   /** Null: the response passes as it comes. */
   heldResponse: HeldResponse | null = null;
   responseCapture: ResponseCapture | null = null;
+  /** What an LLM request says is read when its answer has come, or later. */
+  keepsLlmRequest = false;
   /** The head of the response, from before response policies see it. */
   response: ResponseHead | null = null;
   logEdits: LogEdits | null = null;

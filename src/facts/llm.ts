@@ -185,6 +185,36 @@ export interface AiPolicy {
 /** What becomes of a request whose client has left: read on to the provider's count, or stop and estimate. */
 export type OnClientAbort = 'drain' | 'cancel';
 
+/** A message of a prompt: its texts put together. */
+export interface PromptText {
+  readonly role: string;
+  readonly content: string;
+}
+
+/** A tool that the model calls. `arguments`: parsed where they are JSON. */
+export interface ToolUse {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: unknown;
+}
+
+export interface AnswerContents {
+  /** The text of each of the answers. */
+  readonly completion: readonly string[];
+  readonly toolCalls: readonly ToolUse[];
+}
+
+/** What a request and its answer say, read when it is asked for. Null: can't be told, or is no longer kept. */
+export interface LlmContents {
+  prompt(): readonly PromptText[] | null;
+  /** Parameters of the request by OpenAI's names: `temperature`, `max_tokens` … */
+  params(): Readonly<Record<string, unknown>> | null;
+  /** `body`: the answer, or its beginning, as the client is sent it. */
+  answer(body: Buffer, contentType: string): AnswerContents | null;
+  /** Nobody will ask for the request any more. */
+  letGo(): void;
+}
+
 export interface LlmFacts {
   operation: LlmOperation;
   /** The provider's telemetry name, e.g. `openai`, `anthropic`; '' until one is chosen. */
@@ -210,4 +240,12 @@ export interface LlmFacts {
   firstTokenMs: number;
   /** Milliseconds from the request's start to the last event that carries content; -1 while none has. */
   lastTokenMs: number;
+  /** Input tokens as the provider counts them: with those of its cache, or without. */
+  providerInputTokens?: number;
+  /** The tier that the provider says it served the request under. */
+  serviceTier?: string;
+  /** Of a request to count tokens, what it was answered. */
+  countedTokens?: number;
+  /** Of requests whose bodies are read: what they say. */
+  contents?: LlmContents;
 }

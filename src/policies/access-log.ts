@@ -4,7 +4,7 @@ import type { Exchange, LogEdits, LogValue } from '../exchange.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
 import { celExpression, celMap } from '../resources/schema/common.ts';
 import { definePolicy } from './definition.ts';
-import { readsRequestBody, readsResponseBody } from './expressions.ts';
+import { readsLlmRequest, readsRequestBody, readsResponseBody } from './expressions.ts';
 import { withAuxiliaryService } from './simple-backend.ts';
 
 const fieldsShape = {
@@ -59,10 +59,12 @@ export const accessLog = definePolicy({
     const edits = new ComputedEdits(value, cel);
     if (edits.isEmpty) return {};
     const captures = readsResponseBody(edits);
+    const keepsRequest = readsLlmRequest(edits);
     return {
       readsBody: readsRequestBody(edits),
       onRequest(exchange) {
         exchange.logEdits = edits;
+        if (keepsRequest) exchange.keepsLlmRequest = true;
         if (captures) exchange.responseCapture = { limit: MAX_CAPTURED_BYTES, chunks: [], bytes: 0, complete: true };
         return undefined;
       },

@@ -11,9 +11,16 @@ export function readsRequestBody(...readers: readonly Reader[]): boolean {
   return readers.some((reader) => reader.reads('request.body') || reader.reads('request.bodyPrefix'));
 }
 
-/** Whether any of them may read the response's body. */
+/** Whether any of them may read the response's body, or what an LLM's says. */
 export function readsResponseBody(...readers: readonly Reader[]): boolean {
-  return readers.some((reader) => reader.reads('response.body') || reader.reads('response.bodyPrefix'));
+  return readers.some((reader) => RESPONSE_BODIES.some((path) => reader.reads(path)));
+}
+
+const RESPONSE_BODIES = ['response.body', 'response.bodyPrefix', 'llm.completion', 'llm.toolCalls'];
+
+/** Whether any of them may read what an LLM request says. */
+export function readsLlmRequest(...readers: readonly Reader[]): boolean {
+  return readers.some((reader) => reader.reads('llm.prompt') || reader.reads('llm.params'));
 }
 
 /** Characters that are no bytes as they stand. */

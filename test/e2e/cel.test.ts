@@ -1,9 +1,38 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts, Gateway, MAIN, ownServers, type TestUpstream, until, upstream } from '../support/gateway.ts';
+
+/** A chat completion of a text and a call. */
+function tell(stream: boolean, response: ServerResponse): void {
+  const usage = {
+    prompt_tokens: 10,
+    completion_tokens: 5,
+    total_tokens: 15,
+    prompt_tokens_details: { cached_tokens: 4 },
+  };
+  const head = { id: 'x', model: 'm', service_tier: 'default' };
+  const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } };
+  if (!stream) {
+    const message = { role: 'assistant', content: 'Let me see.', tool_calls: [call] };
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ ...head, choices: [{ index: 0, message, finish_reason: 'tool_calls' }], usage }));
+    return;
+  }
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const chunks = [
+    { choices: [{ index: 0, delta: { role: 'assistant', content: 'Let me' } }] },
+    { choices: [{ index: 0, delta: { content: ' see.' } }] },
+    { choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...call }] } }] },
+    { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] },
+    { choices: [], usage },
+  ];
+  for (const chunk of chunks) response.write(`data: ${JSON.stringify({ ...head, ...chunk })}\n\n`);
+  response.end('data: [DONE]\n\n');
+}
 
 /** CEL in policies, over real sockets: bodies held where an expression reads them, rules, fields of the log, models. */
 describe('expressions', () => {
@@ -18,6 +47,7 @@ describe('expressions', () => {
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => {
         const body = Buffer.concat(chunks).toString();
+        if (incoming.url?.startsWith('/told/')) return tell(JSON.parse(body).stream === true, response);
         if (incoming.url === '/big') return response.end('x'.repeat(20_000));
         if (incoming.url === '/half') {
           response.writeHead(200, { 'content-length': '100' });
@@ -43,6 +73,12 @@ frontendPolicies:
       parts: 'flatten({"a": 1, "b": [2]})'
       nothing: jwt.sub
       tokens: llm.totalTokens
+      asked: llm.prompt
+      temperature: llm.params.temperature
+      told: llm.completion
+      calls: llm.toolCalls
+      counted: '[llm.inputTokens, llm.providerInputTokens, llm.providerTotalTokens]'
+      served: llm.serviceTier
       http.host: 'request.host + "!"'
 llm:
   port: ${llmPort}
@@ -55,6 +91,9 @@ llm:
     provider: {custom: {formats: [{type: completions}]}}
     params: {baseUrl: "http://127.0.0.1:${target.port}/secret"}
     authorization: {rules: ['request.headers["x-team"] == "a" && llmRequest.max_tokens < 10']}
+  - name: told
+    provider: {custom: {formats: [{type: completions}]}}
+    params: {baseUrl: "http://127.0.0.1:${target.port}/told"}
   - name: closed
     provider: {custom: {formats: [{type: completions}]}}
     params: {baseUrl: "http://127.0.0.1:${target.port}/closed"}
@@ -203,6 +242,37 @@ binds:
     expect(record['http.host']).toMatch(/^127\.0\.0\.1:\d+!$/);
     for (const name of ['http.version', 'src.addr', 'nothing', 'tokens']) expect(record).not.toHaveProperty(name);
     expect(gateway.stdout).not.toContain('"/quiet"');
+  });
+
+  it.each([
+    ["in the provider's format", '/v1/chat/completions', false],
+    ['as a stream', '/v1/chat/completions', true],
+    ['converted', '/v1/messages', false],
+    ['converted, as a stream', '/v1/messages', true],
+  ])('log what a model was asked and has answered: %s', async (_, path, stream) => {
+    const before = gateway.lines.length;
+    const response = await fetch(`${llm}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-no': `${path} ${stream}` },
+      body: JSON.stringify({
+        model: 'told',
+        stream,
+        max_tokens: 9,
+        temperature: 0.5,
+        messages: [{ role: 'user', content: 'What is the weather?' }],
+      }),
+    });
+    await response.text();
+    const line = () => gateway.lines.slice(before).find((one) => one.includes('"told":'));
+    await until(() => line() !== undefined);
+    expect(JSON.parse(line() ?? '')).toMatchObject({
+      asked: [{ role: 'user', content: 'What is the weather?' }],
+      temperature: 0.5,
+      told: ['Let me see.'],
+      calls: [{ id: 'c1', name: 'weather', arguments: { city: 'Oslo' } }],
+      counted: [10, 10, 15],
+    });
+    if (path === '/v1/chat/completions') expect(JSON.parse(line() ?? '').served).toBe('default');
   });
 
   it('count what failed, by who asked', async () => {

@@ -67,7 +67,7 @@ export interface LocalCount {
  * Throws `invalid_request_body`.
  */
 export async function countLocally(
-  { exchange, route }: Incoming,
+  { exchange, facts, route }: Incoming,
   { bytes }: RequestBody,
   model: string,
   services: AdapterServices,
@@ -82,7 +82,8 @@ export async function countLocally(
   const { texts, besides, exact } = countableOf(codec.decodeRequest(body, { model, stream: false }));
   const count = await services.countTokens(texts, model);
   const headers = exact && count.exact ? [] : ['x-sluice-estimated', 'true'];
-  return { headers, body: JSON.stringify(api.answer(count.tokens + besides)) };
+  facts.countedTokens = count.tokens + besides;
+  return { headers, body: JSON.stringify(api.answer(facts.countedTokens)) };
 }
 
 /** Answers a request to count tokens here. Throws as `countLocally` does. */

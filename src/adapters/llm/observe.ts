@@ -6,7 +6,7 @@ import { JsonScanner } from './json-scan.ts';
 import { isEmptyArray, jsonString, jsonValue } from './json-value.ts';
 import { Wanted } from './json-wanted.ts';
 import { dataStart, eventData, type SseSink, SseSplitter } from './sse.ts';
-import type { ReportedUsage } from './usage.ts';
+import { count, type ReportedUsage } from './usage.ts';
 
 /** What reads an answer as its bytes pass. */
 export interface Observer {
@@ -31,9 +31,17 @@ const ANSWER = new Wanted({
   modelVersion: true,
   // Cohere's.
   meta: { tokens: true, billed_units: true },
+  service_tier: true,
+  serviceTier: { type: true },
+  // Answers to who asks how many tokens there are.
+  input_tokens: true,
+  inputTokens: true,
+  totalTokens: true,
 });
 const ANSWER_USAGES = ['usage', 'usageMetadata', 'meta.tokens', 'meta.billed_units'].map((path) => ANSWER.slot(path));
 const ANSWER_MODELS = [ANSWER.slot('model'), ANSWER.slot('modelVersion')];
+const ANSWER_TIERS = [ANSWER.slot('service_tier'), ANSWER.slot('serviceTier.type')];
+const ANSWER_COUNTS = ['input_tokens', 'inputTokens', 'totalTokens'].map((path) => ANSWER.slot(path));
 
 /** A JSON answer: `usage` and `model` (or Google's names of them) at the top of it, found without holding the rest. */
 export class JsonObserver implements Observer {
@@ -73,6 +81,13 @@ export class JsonObserver implements Observer {
       const model = jsonString(this.#scan.value(slot));
       if (model !== null) this.#facts.responseModel = model;
     }
+    for (const slot of ANSWER_TIERS) noteTier(this.#facts, jsonString(this.#scan.value(slot)));
+    if (this.#format.operation === 'count_tokens') {
+      for (const slot of ANSWER_COUNTS) {
+        const tokens = count(jsonValue(this.#scan.value(slot)));
+        if (tokens !== undefined) this.#facts.countedTokens = tokens;
+      }
+    }
     for (const slot of ANSWER_USAGES) this.#reported ??= asReport(jsonValue(this.#scan.value(slot)));
     if (this.#reported !== null) noteDetails(this.#facts, this.#format, this.#reported);
   }
@@ -83,12 +98,13 @@ const EVENT = new Wanted({
   usage: true,
   model: true,
   choices: true,
-  response: { usage: true, model: true },
+  response: { usage: true, model: true, service_tier: true },
   message: { usage: true, model: true },
   usageMetadata: true,
   modelVersion: true,
   candidates: true,
   x_groq: { usage: true },
+  service_tier: true,
 });
 const TOP_USAGE = EVENT.slot('usage');
 const CHOICES = EVENT.slot('choices');
@@ -107,6 +123,8 @@ const MODELS = [
   EVENT.slot('message.model'),
   EVENT.slot('modelVersion'),
 ];
+
+const TIERS = [EVENT.slot('service_tier'), EVENT.slot('response.service_tier')];
 
 const USAGE_NAME = Buffer.from('"usage"');
 const COLON = 0x3a;
@@ -234,6 +252,7 @@ export class SseObserver implements Observer, SseSink {
         break;
       }
     }
+    for (const slot of TIERS) noteTier(this.#facts, jsonString(scan.value(slot)));
     for (const slot of USAGES) {
       const report = asReport(jsonValue(scan.value(slot)));
       if (report === null) continue;
@@ -307,6 +326,12 @@ function usageOf(format: Format, report: ReportedUsage | null): Usage | null {
 function noteDetails(facts: LlmFacts, format: Format, report: ReportedUsage): void {
   const details = format.detailsOf?.(report);
   if (details !== undefined) facts.usageDetails = details;
+  // Anthropic's.
+  if (typeof report.service_tier === 'string') noteTier(facts, report.service_tier);
+}
+
+function noteTier(facts: LlmFacts, tier: string | null): void {
+  if (tier !== null && tier !== '') facts.serviceTier = tier;
 }
 
 export function asReport(value: unknown): ReportedUsage | null {

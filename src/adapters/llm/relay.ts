@@ -1,6 +1,13 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import { emptyUsage, type LlmFacts, type OnClientAbort, outputTokens, type Usage } from '../../facts/llm.ts';
+import {
+  emptyUsage,
+  inputTokens,
+  type LlmFacts,
+  type OnClientAbort,
+  outputTokens,
+  type Usage,
+} from '../../facts/llm.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../../upstream/call.ts';
 import type { AdapterServices, RouteContext } from '../adapter.ts';
 import type { Output } from './convert/answer.ts';
@@ -84,12 +91,13 @@ export class Relay implements ResponseSink, Forwarder, Output {
     if (this.#call !== null) letGoOfBody(this.#call);
     this.#answered = status >= 200 && status < 300;
     this.#refused = !this.#answered;
-    if (this.#plan.conversion !== null) {
-      this.#convert(this.#plan.conversion, status, headers);
-      return;
+    if (this.#plan.conversion !== null) this.#convert(this.#plan.conversion, status, headers);
+    else {
+      if (this.#answered) this.#observe(headers);
+      this.head(status, this.#filtered ? withoutLength(headers) : headers);
     }
-    if (this.#answered) this.#observe(headers);
-    this.head(status, this.#filtered ? withoutLength(headers) : headers);
+    // Response policies have run, and seen it.
+    if (this.#exchange.status !== 0 && !this.#exchange.keepsLlmRequest) this.#facts.contents?.letGo();
   }
 
   /** The head for the client. */
@@ -286,6 +294,7 @@ export class Relay implements ResponseSink, Forwarder, Output {
     const reported = observer?.usage() ?? null;
     if (reported !== null && (complete || observer?.final === true)) {
       this.#facts.usage = reported;
+      this.#facts.providerInputTokens = format.countsCachesApart === true ? reported.input : inputTokens(reported);
     } else if (!format.free && format.unestimated !== true && this.#mayHaveWorked()) {
       this.#facts.usage = this.#estimate(format, observer);
       this.#facts.usageEstimated = true;

@@ -8,6 +8,7 @@ import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { holdBody } from '../hold-body.ts';
 import { Attempts, type Directed } from './attempts.ts';
 import type { Choice } from './choice.ts';
+import { BodyContents } from './contents.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { fanOut } from './convert/fan-out.ts';
@@ -134,6 +135,7 @@ export function forwardJson(
   const inPath = modelInPath(exchange.path);
   const named = inPath === '' ? body.model : inPath;
   facts.clientModel = named;
+  facts.contents = new BodyContents(route, { bytes: body.bytes, headers: exchange.headers, model: named });
   const pathStreams = streamInPath(exchange.path);
   const pathDecides = saysStreamInPath(route);
   facts.streaming = pathStreams || (!pathDecides && body.streaming);

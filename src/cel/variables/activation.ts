@@ -1,5 +1,5 @@
 import type { BodyBytes, Downstream, Exchange } from '../../exchange.ts';
-import { USER_MODEL } from '../../facts/llm.ts';
+import { type AnswerContents, outputTokens, USER_MODEL } from '../../facts/llm.ts';
 import type { HeaderList } from '../../headers.ts';
 import { HeaderView } from '../values/headers.ts';
 import type { CelValue } from '../values/value.ts';
@@ -27,11 +27,13 @@ export interface LlmDetails {
   readonly countTokens?: number;
   readonly serviceTier?: string;
   /** Called when an expression reads it. */
-  readonly prompt?: () => readonly { readonly role: string; readonly content: string }[];
-  readonly completion?: () => readonly string[];
-  readonly toolCalls?: () => readonly { readonly id: string; readonly name: string; readonly arguments: unknown }[];
+  readonly prompt?: () => readonly { readonly role: string; readonly content: string }[] | null;
+  readonly completion?: () => readonly string[] | null;
+  readonly toolCalls?: () =>
+    | readonly { readonly id: string; readonly name: string; readonly arguments: unknown }[]
+    | null;
   /** `temperature`, `top_p`, `max_tokens` and the like, by OpenAI's names. */
-  readonly params?: object;
+  readonly params?: () => object | null;
 }
 
 /**
@@ -102,6 +104,7 @@ export class GatewayActivation {
   readonly connection: Connection | null;
   #requestHeaders: HeaderView | null = null;
   #made: Map<string, CelValue> | null = null;
+  #llm: LlmDetails | null | undefined;
 
   constructor(exchange: Exchange | null, facts: CelFacts, connection: Connection | null) {
     this.exchange = exchange;
@@ -136,6 +139,41 @@ export class GatewayActivation {
     if (exchange === null || exchange.routed.backend === '') return null;
     const type = exchange.backendType;
     return { name: exchange.routed.backend, type, protocol: type === 'ai' ? 'llm' : type === 'mcp' ? 'mcp' : 'http' };
+  }
+
+  /** What is known of an LLM request beyond the exchange's facts; bodies are read when they are asked for, and once. */
+  get llm(): LlmDetails | null {
+    if (this.facts.llm !== undefined) return this.facts.llm;
+    this.#llm ??= this.#llmDetails();
+    return this.#llm;
+  }
+
+  #llmDetails(): LlmDetails | null {
+    const facts = this.exchange?.llm;
+    if (facts === undefined || facts === null) return null;
+    const { contents, countedTokens, providerInputTokens, serviceTier, usage } = facts;
+    const details: LlmDetails = {
+      ...facts.usageDetails,
+      ...(providerInputTokens !== undefined &&
+        usage !== null && { providerInputTokens, providerTotalTokens: providerInputTokens + outputTokens(usage) }),
+      ...(countedTokens !== undefined && { countTokens: countedTokens }),
+      ...(serviceTier !== undefined && { serviceTier }),
+    };
+    if (contents === undefined) return details;
+    let answer: AnswerContents | null | undefined;
+    const read = () => {
+      const body = this.responseBody;
+      const type = this.response?.headers.get('content-type') ?? '';
+      answer ??= body === null ? null : contents.answer(body.bytes, type);
+      return answer;
+    };
+    return {
+      ...details,
+      prompt: () => contents.prompt(),
+      params: () => contents.params(),
+      completion: () => read()?.completion ?? null,
+      toolCalls: () => read()?.toolCalls ?? null,
+    };
   }
 
   get metadata(): object | null {

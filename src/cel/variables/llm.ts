@@ -1,4 +1,4 @@
-import { inputTokens, outputTokens, totalTokens, type Usage, type UsageDetails } from '../../facts/llm.ts';
+import { inputTokens, outputTokens, totalTokens, type Usage } from '../../facts/llm.ts';
 import type { Definition } from '../definitions.ts';
 import { fromJs } from '../values/json.ts';
 import { CelDuration } from '../values/time.ts';
@@ -22,15 +22,13 @@ type CountName = Exclude<
 >;
 
 function detail(description: string, name: CountName): GatewayDefinition {
-  return ofLlm(description, ({ usageDetails }, { facts }) =>
-    integer(facts.llm?.[name] ?? usageDetails?.[name as keyof UsageDetails]),
-  );
+  return ofLlm(description, (_, { llm }) => integer(llm?.[name]));
 }
 
 /** Whatever only makes sense to compute when it is read. */
 function computed(description: string, name: 'prompt' | 'completion' | 'toolCalls'): GatewayDefinition {
   return ofLlm(description, (_, activation) =>
-    activation.once(`llm.${name}`, () => fromJs(activation.facts.llm?.[name]?.())),
+    activation.once(`llm.${name}`, () => fromJs(activation.llm?.[name]?.())),
   );
 }
 
@@ -47,6 +45,10 @@ function fieldsOf(
   return Object.fromEntries(
     names.map((name) => [name, { description: `\`${name}\`${unit}`, read: (activation) => read(activation, name) }]),
   );
+}
+
+function paramsOf({ llm: details }: GatewayActivation): Readonly<Record<string, unknown>> | null {
+  return (details?.params?.() ?? null) as Readonly<Record<string, unknown>> | null;
 }
 
 /** Money is a double, 0 too. */
@@ -90,7 +92,7 @@ export const llm: GatewayDefinition = record(
     reasoningTokens: tokens('Tokens spent on reasoning.', ({ reasoning }) => reasoning),
     totalTokens: tokens('Tokens of prompt and answer.', totalTokens),
     providerTotalTokens: detail('Tokens of both as the provider counts them.', 'providerTotalTokens'),
-    serviceTier: ofLlm('The tier the provider served it under.', (_, { facts }) => text(facts.llm?.serviceTier)),
+    serviceTier: ofLlm('The tier the provider served it under.', (_, { llm }) => text(llm?.serviceTier)),
     timeToFirstToken: ofLlm('From the request to the first token, a duration.', ({ firstTokenMs }) =>
       firstTokenMs < 0 ? null : CelDuration.fromMs(firstTokenMs),
     ),
@@ -99,10 +101,10 @@ export const llm: GatewayDefinition = record(
     prompt: computed('The messages of the prompt: `role` and `content`.', 'prompt'),
     completion: computed('The texts of the answer.', 'completion'),
     toolCalls: computed('The tools the model calls: `id`, `name` and `arguments`.', 'toolCalls'),
-    params: record('Parameters of the request.', ({ facts }) => facts.llm?.params !== undefined, {
-      ...fieldsOf(PARAMETERS, ' of the request.', ({ facts: { llm: details } }, name) => {
-        const params = details?.params as Readonly<Record<string, unknown>> | undefined;
-        return params === undefined ? undefined : fromJs(params[name]);
+    params: record('Parameters of the request.', (activation) => paramsOf(activation) !== null, {
+      ...fieldsOf(PARAMETERS, ' of the request.', (activation, name) => {
+        const params = paramsOf(activation);
+        return params === null ? undefined : fromJs(params[name]);
       }),
     }),
     cost: record(

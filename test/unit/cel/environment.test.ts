@@ -214,7 +214,7 @@ describe('protocols', () => {
       asked++;
       return [{ role: 'user', content: 'hi' }];
     };
-    const llm = { prompt, params: { temperature: 0.5, max_tokens: 100 } };
+    const llm = { prompt, params: () => ({ temperature: 0.5, max_tokens: 100 }) };
     const see = (source: string) => toJs(evaluate(source, { llm }, exchange));
     expect(
       see(

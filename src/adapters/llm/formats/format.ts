@@ -14,6 +14,8 @@ export interface Format {
   readonly unestimated?: boolean;
   /** True where the client must ask for usage in streams (`stream_options.include_usage`). */
   readonly usageOnRequest: boolean;
+  /** True where the count of the input leaves out what was read from a cache or written to it. */
+  readonly countsCachesApart?: boolean;
   /** What is known after one more report: a stream may report several times. */
   mergeUsage(before: ReportedUsage | null, report: ReportedUsage): ReportedUsage;
   toUsage(report: ReportedUsage): Usage;

@@ -43,6 +43,7 @@ const stream: StreamShape = {
 
 export const anthropicMessages: Format = {
   operation: 'chat',
+  countsCachesApart: true,
   dialect: 'anthropic',
   free: false,
   usageOnRequest: false,

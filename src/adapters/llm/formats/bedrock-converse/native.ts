@@ -41,6 +41,7 @@ export function invocationUsage(metrics: ReportedUsage): Usage {
 
 export const bedrockConverse: Format = {
   operation: 'chat',
+  countsCachesApart: true,
   dialect: 'bedrock',
   free: false,
   usageOnRequest: false,

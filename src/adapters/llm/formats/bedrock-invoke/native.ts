@@ -42,6 +42,7 @@ function usageOfHeaders(headers: readonly string[]): Usage | null {
  */
 export const bedrockInvoke: Format = {
   operation: 'chat',
+  countsCachesApart: true,
   dialect: 'bedrock',
   free: false,
   usageOnRequest: false,
