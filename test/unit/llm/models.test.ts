@@ -204,6 +204,39 @@ describe('the list of models', () => {
     expect(ids(body)).toEqual(['x-*']);
   });
 
+  it("asks for a provider's list in one page", async () => {
+    const kinds = ['gemini', 'anthropic', 'cohere'];
+    const llm = llmBench({ models: kinds.map((kind) => open('*', kind)) });
+    const served = serve(llm, LIST);
+    await turn();
+    expect(llm.flights.map(({ call }) => call.path)).toEqual([
+      '/v1beta/models?pageSize=1000',
+      '/v1/models?limit=1000',
+      '/v1/models?page_size=1000',
+    ]);
+    for (const flight of llm.flights) flight.answer(200, '{"models":[]}');
+    await served;
+  });
+
+  it("says of Google's models what Google says can be done with them", async () => {
+    const llm = llmBench({ models: [open('*', 'gemini')] });
+    const served = serve(llm, { url: '/v1beta/models', method: 'GET' });
+    await turn();
+    const models = [
+      { name: 'models/gemini-embedding-001', displayName: 'E', supportedGenerationMethods: ['embedContent', 7] },
+      { name: 'models/other', displayName: 'O' },
+    ];
+    llm.flights[0]?.answer(200, JSON.stringify({ models }));
+    expect(JSON.parse((await served).downstream.text).models).toEqual([
+      { name: 'models/gemini-embedding-001', displayName: 'E', supportedGenerationMethods: ['embedContent'] },
+      {
+        name: 'models/other',
+        displayName: 'O',
+        supportedGenerationMethods: ['generateContent', 'streamGenerateContent', 'countTokens'],
+      },
+    ]);
+  });
+
   it('asks servers nearby without a credential', async () => {
     const llm = llmBench({ models: [model('*', { provider: provider('ollama') })] });
     const served = serve(llm, LIST);

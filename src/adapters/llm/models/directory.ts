@@ -15,7 +15,11 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** Where providers list their models, below the base path; absent = `/models`. */
 const PATHS: Readonly<Record<string, string>> = { gemini: '/v1beta/models', cohere: '/v1/models' };
 /** So that there is one page. */
-const QUERIES: Readonly<Record<string, string>> = { gemini: '?pageSize=1000', anthropic: '?limit=1000' };
+const QUERIES: Readonly<Record<string, string>> = {
+  gemini: '?pageSize=1000',
+  anthropic: '?limit=1000',
+  cohere: '?page_size=1000',
+};
 /**
  * Those whose lists don't say what can be asked for here: Azure's names are those of deployments, Bedrock and Vertex AI list at other
  * hosts, the demo is no provider.

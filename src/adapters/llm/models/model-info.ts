@@ -7,4 +7,6 @@ export interface ModelInfo {
   readonly created: number | null;
   /** For people; '' = the id. */
   readonly title: string;
+  /** What Google says can be done with it; absent: nobody says. */
+  readonly methods?: readonly string[];
 }

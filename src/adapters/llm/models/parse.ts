@@ -4,6 +4,7 @@ import type { ModelInfo } from './model-info.ts';
 /** Models of one list, and letters of a name, that are taken over. */
 const MAX_MODELS = 5000;
 const MAX_NAME = 256;
+const MAX_METHODS = 16;
 
 /**
  * A provider's list of models: OpenAI's and Anthropic's `{data: [{id}]}`, Google's and Cohere's `{models: [{name}]}`, Together's bare
@@ -33,11 +34,18 @@ function modelOf(item: Readonly<Record<string, unknown>>, owner: string): ModelI
   const id = name.replace(/^models\//, '');
   if (id === '' || id.length > MAX_NAME) return null;
   const title = item.display_name ?? item.displayName;
+  const methods = item.supportedGenerationMethods;
   return {
     id,
     owner: textOf(item.owned_by) || owner,
     created: dateOf(item.created ?? item.created_at),
     title: textOf(title),
+    ...(Array.isArray(methods) && {
+      methods: methods
+        .map(textOf)
+        .filter((method) => method !== '')
+        .slice(0, MAX_METHODS),
+    }),
   };
 }
 

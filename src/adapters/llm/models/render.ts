@@ -35,11 +35,12 @@ function anthropicModel({ id, created, title }: ModelInfo) {
   return { type: 'model', id, display_name: title === '' ? id : title, created_at: date };
 }
 
-/** What any model can be asked through the gateway. */
+/** What a model can be asked through the gateway, where nobody says otherwise. */
 const GOOGLE_METHODS = ['generateContent', 'streamGenerateContent', 'countTokens'];
 
-function googleModel({ id, title }: ModelInfo) {
-  return { name: `models/${id}`, displayName: title === '' ? id : title, supportedGenerationMethods: GOOGLE_METHODS };
+function googleModel({ id, title, methods }: ModelInfo) {
+  const supportedGenerationMethods = methods ?? GOOGLE_METHODS;
+  return { name: `models/${id}`, displayName: title === '' ? id : title, supportedGenerationMethods };
 }
 
 /** The model named in `/v1/models/{id}`, or '' for the list. */
