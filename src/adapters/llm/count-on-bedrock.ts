@@ -1,7 +1,6 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
-import type { Dispatch, Flight, ResponseSink } from '../../upstream/call.ts';
-import type { LocalCount } from './count-tokens.ts';
+import type { Dispatch, ResponseSink } from '../../upstream/call.ts';
 import { encodeFault } from './formats/anthropic-messages/faults.ts';
 import { decodeFault } from './formats/bedrock-converse/faults.ts';
 import { BEDROCK_VERSION, betasOf, betasOfBedrock } from './formats/claude/betas.ts';
@@ -32,35 +31,22 @@ export function bedrockCountBody(bytes: Buffer, exchange: Exchange): Buffer {
   );
 }
 
-/**
- * A dispatch whose answers are Bedrock's counts, told as Anthropic does. Not every Claude model counts there, and not under every one of
- * its names: what Bedrock refuses to count is counted by `locally`.
- */
-export function bedrockCountDispatch(next: Dispatch, locally: () => Promise<LocalCount>): Dispatch {
-  return (call, sink) => {
-    const counting = new CountSink(sink, locally);
-    const flight = next(call, counting);
-    return {
-      resume: () => flight.resume(),
-      abort: () => {
-        counting.abandon();
-        flight.abort();
-      },
-    } satisfies Flight;
-  };
+/** What Bedrock answers for a model that it doesn't count for, or not under that name. */
+export const UNCOUNTED: ReadonlySet<number> = new Set([400, 404]);
+
+/** A dispatch whose answers are Bedrock's counts, told as Anthropic does. */
+export function bedrockCountDispatch(next: Dispatch): Dispatch {
+  return (call, sink) => next(call, new CountSink(sink));
 }
 
 class CountSink implements ResponseSink {
   readonly #sink: ResponseSink;
-  readonly #locally: () => Promise<LocalCount>;
   #status = 0;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
-  #abandoned = false;
 
-  constructor(sink: ResponseSink, locally: () => Promise<LocalCount>) {
+  constructor(sink: ResponseSink) {
     this.#sink = sink;
-    this.#locally = locally;
   }
 
   onHead(status: number, _headers: string[]): void {
@@ -77,8 +63,7 @@ class CountSink implements ResponseSink {
     const text = Buffer.concat(this.#chunks).toString('utf8');
     const body = parseObject(text);
     const status = this.#status;
-    if (status === 400 || status === 404) this.#count();
-    else if (status < 200 || status >= 300) {
+    if (status < 200 || status >= 300) {
       const fault = encodeFault(decodeFault(status, body, text));
       this.#deliver(status, fault.headers, JSON.stringify(fault.body));
     } else if (typeof body?.inputTokens === 'number') {
@@ -88,23 +73,6 @@ class CountSink implements ResponseSink {
 
   onError(error: GatewayError): void {
     this.#sink.onError(error);
-  }
-
-  /** Nobody waits any more. */
-  abandon(): void {
-    this.#abandoned = true;
-  }
-
-  #count(): void {
-    this.#locally().then(
-      ({ headers, body }) => {
-        if (!this.#abandoned) this.#deliver(200, headers, body);
-      },
-      (cause: unknown) => {
-        const error = cause instanceof GatewayError ? cause : new GatewayError('internal', undefined, { cause });
-        if (!this.#abandoned) this.#sink.onError(error);
-      },
-    );
   }
 
   #deliver(status: number, headers: readonly string[], body: string): void {

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/errors/table.ts';
+import type { AiProvider } from '../../../src/resources/types.ts';
 import { llmBench, model, provider, serve } from '../../support/llm.ts';
 
 const url = '/v1/messages/count_tokens';
@@ -114,6 +115,42 @@ describe('counting tokens on Bedrock', () => {
     const exchange = await serve(llm, ask);
     expect(llm.flights).toEqual([]);
     expect(JSON.parse(exchange.downstream.text)).toEqual({ input_tokens: 8 });
+  });
+});
+
+describe("a provider that speaks Anthropic's format, and may not count", () => {
+  const ask = { url, body: JSON.stringify({ model: 'm', messages }) };
+
+  it.each([404, 405, 501])('has what it has no count for counted here: %d', async (status) => {
+    const llm = llmBench({ providers: [[provider('deepseek', { policies: KEY })]] });
+    const exchange = await serve(llm, ask);
+    expect(llm.flights[0]!.call.path).toBe('/anthropic/v1/messages/count_tokens');
+    llm.flights[0]!.answer(status, '<html>no such page</html>');
+    await turn();
+    expect(exchange.status).toBe(200);
+    expect(JSON.parse(exchange.downstream.text)).toEqual({ input_tokens: 8 });
+  });
+
+  it.each<[string, AiProvider, number, string]>([
+    ['its count', provider('deepseek', { policies: KEY }), 200, '{"input_tokens":5}'],
+    ['its other errors', provider('deepseek', { policies: KEY }), 429, '{"type":"error","error":{"message":"slow"}}'],
+    ["Anthropic's own 404", provider('anthropic', { policies: KEY }), 404, '{"type":"error","error":{"message":"m"}}'],
+    [
+      'the 404 of one that was said to count',
+      provider('custom', {
+        settings: { formats: [{ type: 'messages' }, { type: 'anthropicTokenCount' }] },
+        hostOverride: 'x.test:443',
+        policies: KEY,
+      }),
+      404,
+      '{"type":"error","error":{"message":"m"}}',
+    ],
+  ])('is passed on: %s', async (_, one, status, text) => {
+    const llm = llmBench({ providers: [[one]] });
+    const exchange = await serve(llm, ask);
+    llm.flights[0]!.answer(status, text);
+    await turn();
+    expect([exchange.status, exchange.downstream.text]).toEqual([status, text]);
   });
 });
 

@@ -80,7 +80,11 @@ export function openCustom(
   if (formats.has('messages') && !formats.has('anthropicTokenCount')) {
     const messages = formats.get('messages') as FormatPath;
     if (messages.path !== '')
-      formats.set('anthropicTokenCount', { path: `${messages.path}/count_tokens`, verbatim: messages.verbatim });
+      formats.set('anthropicTokenCount', {
+        path: `${messages.path}/count_tokens`,
+        verbatim: messages.verbatim,
+        assumed: true,
+      });
   }
   return {
     telemetryName: service.telemetryName,

@@ -80,4 +80,6 @@ export interface FormatPath {
   readonly origin?: ProviderOrigin;
   /** Given by the operator or a preset as a whole: neither base path nor prefix applies. */
   readonly verbatim: boolean;
+  /** Nobody said that the provider has it: what it speaks besides suggests so. */
+  readonly assumed?: boolean;
 }
