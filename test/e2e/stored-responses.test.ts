@@ -112,6 +112,16 @@ describe('with nothing configured', () => {
     }
   });
 
+  it.each(FORMATS)('clients refer to items of earlier answers, of %s', async (model) => {
+    const first = await client.responses.create({ model, input: 'one' });
+    const [item] = first.output;
+    const said = { role: 'user', content: 'one' } as const;
+    const input = [said, { type: 'item_reference', id: item?.id ?? '' } as const, { ...said, content: 'two' }];
+    const second = await client.responses.create({ model, input });
+    expect(second.output_text).toBe('heard 3');
+    expect(providers.said(model)[1]).toContain('heard 1');
+  });
+
   it('tokens of a request are counted', async () => {
     const { object, input_tokens } = await client.responses.inputTokens.count({ model: 'messages', input: 'Hello!' });
     expect(object).toBe('response.input_tokens');

@@ -16,8 +16,10 @@ export interface StoredResponse {
 
 /** Responses of one conversation; past it the client has to say it anew. */
 export const MAX_ANCESTORS = 1000;
-/** Ancestors that are asked for at once. */
+/** What is asked for at once. */
 const BATCH = 32;
+/** Items of one response that can be referred to. */
+const MAX_ITEMS = 256;
 
 /** Responses in the store, each under the tenant whose it is. */
 export class ResponseRecords {
@@ -42,7 +44,35 @@ export class ResponseRecords {
     if (bytes.length > this.#maxBytes) {
       throw new StoreError('too_large', `${bytes.length} bytes are more than config.storedResponses.maxSize`);
     }
-    await this.#store.put(keyOf(tenant, id), bytes, { ttlMs: this.#ttlMs });
+    const options = { ttlMs: this.#ttlMs };
+    const where = Buffer.from(id);
+    await Promise.all([
+      this.#store.put(keyOf(tenant, id), bytes, options),
+      ...itemIds(record.response).map((item) => this.#store.put(itemKeyOf(tenant, item), where, options)),
+    ]);
+  }
+
+  /**
+   * Items of responses that are kept, by their ids; what is gone is left out.
+   *
+   * Throws `request_body_too_large` past `maxBytes` of the responses they are from, and `store_unavailable`.
+   */
+  async items(tenant: string, ids: readonly string[], maxBytes: number): Promise<Map<string, JsonObject>> {
+    const wanted = new Set(ids);
+    const places = await inBatches([...wanted], (id) => this.#store.get(itemKeyOf(tenant, id)).catch(refuse));
+    const from = new Set(
+      places.flatMap((found) => (found === null ? [] : [Buffer.from(found.value).toString('utf8')])),
+    );
+    const items = new Map<string, JsonObject>();
+    let bytes = 0;
+    await inBatches([...from], async (id) => {
+      const found = bytes > maxBytes ? null : await this.#read(tenant, id);
+      bytes += found?.bytes ?? 0;
+      for (const item of outputOf(found?.record.response ?? {}))
+        if (typeof item.id === 'string' && wanted.has(item.id)) items.set(item.id, item);
+    });
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    return items;
   }
 
   /** Says whether there was one. Throws `store_unavailable`. */
@@ -108,6 +138,26 @@ function keyOf(tenant: string, id: string) {
   return storeKey(tenant, 'response', id);
 }
 
+function itemKeyOf(tenant: string, id: string) {
+  return storeKey(tenant, 'response-item', id);
+}
+
+function outputOf({ output }: JsonObject): JsonObject[] {
+  return Array.isArray(output) ? output.filter(isObject) : [];
+}
+
+function itemIds(response: JsonObject): string[] {
+  const ids = outputOf(response).map(({ id }) => id);
+  return ids.filter((id): id is string => typeof id === 'string' && id !== '').slice(0, MAX_ITEMS);
+}
+
+async function inBatches<T, R>(all: readonly T[], ask: (one: T) => Promise<R>): Promise<R[]> {
+  const answers: R[] = [];
+  for (let at = 0; at < all.length; at += BATCH)
+    answers.push(...(await Promise.all(all.slice(at, at + BATCH).map(ask))));
+  return answers;
+}
+
 function isRecord(value: JsonObject | null): value is JsonObject & StoredResponse {
   return (
     value !== null &&
@@ -126,6 +176,6 @@ function refuse(cause: unknown): never {
 function tooLarge(maxBytes: number): GatewayError {
   return new GatewayError(
     'request_body_too_large',
-    `The conversation that previous_response_id goes on with is larger than the ${maxBytes} bytes this route accepts.`,
+    `What the request goes on from or refers to is larger than the ${maxBytes} bytes this route accepts.`,
   );
 }

@@ -127,7 +127,8 @@ describe('stored responses', () => {
     };
     // The provider says the end and keeps its connection open.
     llm.flights.at(-1)?.stream(...ANTHROPIC.events('a'));
-    await expect.poll(() => order).toEqual(['response.output_text.delta', 'stored', 'response.completed']);
+    // The response, and where its one item is.
+    await expect.poll(() => order).toEqual(['response.output_text.delta', 'stored', 'stored', 'response.completed']);
     expect(exchange.endCause).toBeNull();
     llm.flights.at(-1)?.sink.onEnd([]);
     expect((await ended(exchange)).endCause).toBe('complete');
@@ -169,13 +170,13 @@ describe('stored responses', () => {
   });
 
   it('end with the client, once, while they are being stored', async () => {
-    let stored = () => {};
-    const store = { put: () => new Promise<void>((resolve) => (stored = resolve)) } as unknown as Store;
+    const writes: (() => void)[] = [];
+    const store = { put: () => new Promise<void>((resolve) => writes.push(resolve)) } as unknown as Store;
     const llm = llmBench({ providers: [[ANTHROPIC.provider]], store });
     const exchange = await respond(llm, { input: 'x' });
     llm.flights.at(-1)?.answer(200, JSON.stringify(ANTHROPIC.answer('1')));
     exchange.downstream.onAbort?.();
-    stored();
+    for (const stored of writes) stored();
     await ended(exchange);
     expect(exchange.endCause).toBe('client_gone');
     expect(llm.drains.used).toBe(0);
