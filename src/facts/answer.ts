@@ -28,6 +28,8 @@ export interface Stop {
 export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;
+  /** Its number in the model's vocabulary. */
+  readonly id?: number;
   readonly bytes?: readonly number[];
   readonly top?: readonly TokenLogprob[];
 }
@@ -78,7 +80,11 @@ export type StreamPart =
       readonly model: string;
       readonly created: number;
       readonly serviceTier?: string;
+      /** As far as it is known by then; shaped as the `extra` of an `Answer`. */
+      readonly extra?: Extra;
     }
+  /** What only one format knows, of a choice (as `AnswerChoice` has it) or, without one, of the answer. Others pass it over. */
+  | { readonly type: 'extra'; readonly choice?: number; readonly extra: Extra }
   /** `part` is as empty as it can be: what it holds is to be taken as its first delta. */
   | { readonly type: 'part'; readonly choice: number; readonly index: number; readonly part: Part }
   | { readonly type: 'text'; readonly choice: number; readonly index: number; readonly text: string }
@@ -99,8 +105,8 @@ export type StreamPart =
   | { readonly type: 'finish'; readonly choice: number; readonly stop: Stop }
   /** Counts from the start; the last holds. `output` may be 0 in an early one. */
   | { readonly type: 'usage'; readonly usage: Usage }
-  /** Nothing to tell, but the provider is there. */
-  | { readonly type: 'ping' }
+  /** Nothing to tell, but the provider is there. `extra`: the event as it stands, where only its format knows it. */
+  | { readonly type: 'ping'; readonly extra?: Extra }
   | { readonly type: 'error'; readonly fault: ProviderFault }
   /** Nothing follows. */
   | { readonly type: 'end' };

@@ -4,7 +4,7 @@ import type { Answer, ProviderFault, StreamPart } from '../../../facts/answer.ts
 import type { LlmFacts, Usage } from '../../../facts/llm.ts';
 import { ContentSample } from '../content-sample.ts';
 import { type Frame, type StreamDecoder, type StreamEncoder, TooMuchToHold } from '../formats/codec.ts';
-import { parseObject } from '../formats/fields.ts';
+import { isObject, optional, parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import type { Conversion } from './conversion.ts';
@@ -54,7 +54,8 @@ export class ConvertedWhole extends ConvertedAnswer {
   /** What the provider said, and the client's body, once complete. */
   answer: Answer | null = null;
   body = '';
-  /** Why there is none. */
+  /** Why there is none: the provider said so under a status of success, or it can't be converted. */
+  fault: ProviderFault | null = null;
   error: GatewayError | null = null;
 
   write(chunk: Buffer): void {
@@ -69,6 +70,7 @@ export class ConvertedWhole extends ConvertedAnswer {
       if (answer === null) return;
       this.final = true;
       this.noteAnswer(answer.model, answer.usage);
+      if (this.fault !== null) return;
       this.answer = answer;
       if (!this.conversion.streaming) this.#encode(answer);
     } catch (cause) {
@@ -100,8 +102,16 @@ export class ConvertedWhole extends ConvertedAnswer {
       this.error = new GatewayError('upstream_protocol', "The provider's answer is not a JSON object.");
       return null;
     }
-    return this.conversion.decodeAnswer(body);
+    if (isError(body.error)) this.fault = this.conversion.decodeLateFault(body);
+    const answer = this.conversion.decodeAnswer(body);
+    if (this.fault !== null || answer.choices.length > 0) return answer;
+    this.error = new GatewayError('upstream_protocol', 'The provider answered without an answer.');
+    return null;
   }
+}
+
+function isError(error: unknown): boolean {
+  return isObject(error) || (typeof error === 'string' && error !== '');
 }
 
 /** A streamed answer: each of the provider's events is converted, and what it becomes written, at once. */
@@ -257,14 +267,15 @@ export function faultOf(error: GatewayError): ProviderFault {
 
 /** The steps a whole answer would have come in. */
 export function* answerParts(answer: Answer): Generator<StreamPart> {
-  const { id, model, created, choices, usage, serviceTier } = answer;
-  yield { type: 'start', id, model, created, ...(serviceTier === undefined ? {} : { serviceTier }) };
-  for (const { index: choice, parts, stop, logprobs } of choices) {
+  const { id, model, created, choices, usage, serviceTier, extra } = answer;
+  yield { type: 'start', id, model, created, ...optional('serviceTier', serviceTier), ...optional('extra', extra) };
+  for (const { index: choice, parts, stop, logprobs, extra } of choices) {
     for (const [index, part] of parts.entries()) {
       yield { type: 'part', choice, index, part };
       yield { type: 'part_end', choice, index };
     }
     if (logprobs !== undefined) yield { type: 'logprobs', choice, logprobs };
+    if (extra !== undefined) yield { type: 'extra', choice, extra };
     if (stop !== null) yield { type: 'finish', choice, stop };
   }
   if (usage !== null) yield { type: 'usage', usage };

@@ -99,13 +99,7 @@ export class Fields {
 
   /** The members that are not `known`; undefined where there are none. */
   rest(known: ReadonlySet<string>): JsonObject | undefined {
-    let rest: JsonObject | undefined;
-    for (const name in this.value) {
-      if (known.has(name) || !this.has(name)) continue;
-      rest ??= {};
-      rest[name] = this.value[name];
-    }
-    return rest;
+    return rest(this.value, known);
   }
 
   path(name: string): string {
@@ -121,6 +115,18 @@ export class Fields {
     if (value !== undefined && value !== null && this.#strict) throw this.fault(name, `must be ${wanted}`);
     return undefined;
   }
+}
+
+/** The members of `object` that are not `known`, those that are null left out; undefined where there are none. */
+export function rest(object: JsonObject, known: ReadonlySet<string>): JsonObject | undefined {
+  let rest: JsonObject | undefined;
+  for (const name in object) {
+    const value = object[name];
+    if (value === undefined || value === null || known.has(name)) continue;
+    rest ??= {};
+    rest[name] = value;
+  }
+  return rest;
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -142,6 +142,17 @@ export function normaliseParts(parts: readonly StreamPart[]): StreamPart[] {
   return joined;
 }
 
+/** The steps that every format understands. */
+export function commonParts(parts: readonly StreamPart[]): StreamPart[] {
+  return parts
+    .filter(({ type }) => type !== 'extra')
+    .map((part): StreamPart => {
+      if (part.type !== 'start') return part;
+      const { extra: _, ...start } = part;
+      return start;
+    });
+}
+
 function joinDeltas(a: StreamPart, b: StreamPart): StreamPart | null {
   if (a.type === 'logprobs' && b.type === 'logprobs' && a.choice === b.choice) {
     return { ...a, logprobs: [...a.logprobs, ...b.logprobs] };

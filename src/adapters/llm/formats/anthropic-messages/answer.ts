@@ -5,6 +5,7 @@ import type { Usage } from '../../../../facts/llm.ts';
 import { ANSWER_TOOL, VALUE_TOOL } from '../claude/names.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
 import { Fields, optional } from '../fields.ts';
+import { type Counted, uncounted, withUncounted } from '../uncounted.ts';
 import { decodeContent } from './decode-parts.ts';
 import { type ClientSide, encodePart } from './encode-parts.ts';
 import { messagesUsage } from './native.ts';
@@ -13,6 +14,7 @@ import { decodeStop, encodeStop } from './stops.ts';
 
 /** Whole answers (https://docs.anthropic.com/en/api/messages). */
 
+/** Members of an answer, and of the events that bear its head and its end, that the hub has places for. */
 const KNOWN = new Set([
   'id',
   'type',
@@ -23,15 +25,16 @@ const KNOWN = new Set([
   'stop_sequence',
   'stop_details',
   'usage',
+  'delta',
 ]);
 /** Members of `usage` that the hub's counts are made of. */
-const COUNTED = new Set([
-  'input_tokens',
-  'output_tokens',
-  'cache_creation_input_tokens',
-  'cache_read_input_tokens',
-  'output_tokens_details',
-  'service_tier',
+const COUNTED: Counted = new Map([
+  ['input_tokens', null],
+  ['output_tokens', null],
+  ['cache_creation_input_tokens', null],
+  ['cache_read_input_tokens', null],
+  ['output_tokens_details', new Set(['thinking_tokens'])],
+  ['service_tier', null],
 ]);
 
 /** Service tiers of answers, by OpenAI's names in the hub. */
@@ -56,7 +59,6 @@ export function decodeAnswer(body: JsonObject, { issuer, model }: AnswerContext)
   const reason = fields.string('stop_reason');
   const usage = fields.object('usage');
   const details = fields.json('stop_details');
-  const rest = { ...fields.rest(KNOWN), ...optional('usage', usage?.rest(COUNTED)) };
   return {
     id: fields.string('id') ?? '',
     model: fields.string('model') || model,
@@ -66,13 +68,21 @@ export function decodeAnswer(body: JsonObject, { issuer, model }: AnswerContext)
         index: 0,
         parts,
         stop: reason === undefined ? null : decodeStop(reason, fields.string('stop_sequence'), structured, calls),
-        ...extraOf(details === undefined ? undefined : { stop_details: details }),
+        ...extraOf(details && { stop_details: details }),
       },
     ],
     usage: usage === undefined ? null : messagesUsage(usage.value),
     ...decodeTier(usage),
-    ...extraOf(Object.keys(rest).length > 0 ? rest : undefined),
+    ...extraOf(ownMembers(fields)),
   };
+}
+
+/** What only this format knows of an answer, of a whole one or as one of its events says it. */
+export function ownMembers(fields: Fields): JsonObject | undefined {
+  const rest = fields.rest(KNOWN);
+  const report = fields.json('usage');
+  const usage = report && uncounted(report, COUNTED);
+  return usage === undefined ? rest : { ...rest, usage };
 }
 
 export function isAnswerTool(name: string): boolean {
@@ -95,7 +105,7 @@ export function encodeAnswer(answer: Answer, { model, request }: ReplyContext): 
     content: parts.flatMap((part) => encodePart(part, side)),
     ...stop,
     ...ownFields(choice?.extra),
-    usage: { ...encodeUsage(answer.usage), ...encodeTier(answer.serviceTier), ...(ownUsage as object | undefined) },
+    usage: withUncounted({ ...encodeUsage(answer.usage), ...encodeTier(answer.serviceTier) }, ownUsage),
     ...own,
   };
 }

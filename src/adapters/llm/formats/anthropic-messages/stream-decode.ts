@@ -5,11 +5,12 @@ import { MemberReader } from '../claude/member-reader.ts';
 import { toolOf, VALUE_TOOL } from '../claude/names.ts';
 import { type AnswerContext, type Frame, type StreamDecoder, TooMuchToHold } from '../codec.ts';
 import { Fields, isObject, parseObject } from '../fields.ts';
-import { decodeTier, isAnswerTool } from './answer.ts';
+import { decodeTier, isAnswerTool, ownMembers } from './answer.ts';
 import { decodeCitation } from './citations.ts';
 import { decodeParts } from './decode-parts.ts';
 import { decodeFault } from './faults.ts';
 import { mergeMessagesUsage, messagesUsage } from './native.ts';
+import { extraOf, FORMAT } from './own.ts';
 import { decodeStop } from './stops.ts';
 
 type Emit = (part: StreamPart) => void;
@@ -28,7 +29,7 @@ interface OpenBlock {
   /** Takes the part out of the input that is meant. */
   readonly reader: MemberReader | null;
   /** The block as it began, where it is held until it ends, and the input so far. */
-  readonly value: JsonObject;
+  value: JsonObject;
   held: string;
 }
 
@@ -108,6 +109,7 @@ export class MessagesStreamDecoder implements StreamDecoder {
       model: message.string('model') || this.#context.model,
       created: 0,
       ...decodeTier(usage),
+      ...extraOf(ownMembers(message)),
     });
     this.#report(usage, emit);
   }
@@ -129,8 +131,8 @@ export class MessagesStreamDecoder implements StreamDecoder {
       this.#beginCall(at, block, emit);
       return;
     }
-    // The input of a provider's own tool comes in pieces, and the hub knows it as a whole only.
-    if (isObject(value.input) || type.endsWith('tool_use')) {
+    // The input of a provider's own tool comes in pieces, a compaction in one; the hub knows them as wholes only.
+    if (isObject(value.input) || type.endsWith('tool_use') || type === 'compaction') {
       this.#open.set(at, { index: -1, input: 'held', reader: null, value, held: '' });
       return;
     }
@@ -173,6 +175,9 @@ export class MessagesStreamDecoder implements StreamDecoder {
     const type = delta.string('type');
     if (type === 'input_json_delta') {
       this.#input(open, delta.string('partial_json') ?? '', emit);
+    } else if (type === 'compaction_delta') {
+      const { type: _, ...compaction } = delta.value;
+      open.value = { ...open.value, ...compaction };
     } else if (index < 0) {
       return;
     } else if (type === 'text_delta') {
@@ -214,7 +219,7 @@ export class MessagesStreamDecoder implements StreamDecoder {
     if (open.input === 'held') {
       this.#held -= open.held.length;
       const input = open.held === '' ? open.value.input : (parseObject(open.held) ?? open.held);
-      const block = Fields.ofAnswer({ ...open.value, input });
+      const block = Fields.ofAnswer(input === undefined ? open.value : { ...open.value, input });
       const [part] = decodeParts([block], this.#context.issuer);
       if (part === undefined) return;
       const index = this.#next;
@@ -229,9 +234,22 @@ export class MessagesStreamDecoder implements StreamDecoder {
   #message(fields: Fields, emit: Emit): void {
     if (!this.#started) this.#start(Fields.ofAnswer({}), emit);
     const delta = fields.object('delta');
+    this.#own(fields, delta, emit);
     const reason = delta?.string('stop_reason');
     if (reason !== undefined) this.#finish(reason, delta?.string('stop_sequence'), emit);
     this.#report(fields.object('usage'), emit);
+  }
+
+  /** What only this format knows of the answer and of its end. */
+  #own(event: Fields, delta: Fields | undefined, emit: Emit): void {
+    const details = delta?.json('stop_details');
+    if (details !== undefined && !this.#finished) {
+      emit({ type: 'extra', choice: 0, extra: { format: FORMAT, fields: { stop_details: details } } });
+    }
+    const inside = delta && ownMembers(delta);
+    const around = ownMembers(event);
+    if (inside === undefined && around === undefined) return;
+    emit({ type: 'extra', extra: { format: FORMAT, fields: { ...inside, ...around } } });
   }
 
   #finish(reason: string, sequence: string | undefined, emit: Emit): void {

@@ -1,18 +1,23 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
-import type { JsonObject, Part } from '../../../../facts/conversation.ts';
+import type { Extra, JsonObject, Part } from '../../../../facts/conversation.ts';
 import { BlockStreamEncoder, type BlockWords, type Emit, type Piece } from '../claude/block-stream.ts';
 import { carriedSignature } from '../claude/thinking.ts';
 import type { Frame, ReplyContext } from '../codec.ts';
+import { optional } from '../fields.ts';
+import { withUncounted } from '../uncounted.ts';
 import { encodeTier, encodeUsage, messageId } from './answer.ts';
 import { encodeCitation } from './citations.ts';
 import { type ClientSide, encodePart } from './encode-parts.ts';
 import { encodeFault } from './faults.ts';
-import { FORMAT } from './own.ts';
+import { FORMAT, ownFields } from './own.ts';
 import { encodeStop } from './stops.ts';
 
 /** Writes a stream of events (https://docs.anthropic.com/en/api/messages-streaming). */
 export class MessagesStreamEncoder extends BlockStreamEncoder {
   readonly #context: ReplyContext;
+  /** What only this format knows of the answer, and of its end, that is still to be told. */
+  #own: JsonObject = {};
+  #ownEnd: JsonObject = {};
 
   constructor(context: ReplyContext) {
     super(wordsFor({ to: 'client', request: context.request }));
@@ -20,6 +25,7 @@ export class MessagesStreamEncoder extends BlockStreamEncoder {
   }
 
   protected begin(start: Extract<StreamPart, { type: 'start' }> | null, emit: Emit): void {
+    const { usage, ...own } = ownFields(start?.extra) ?? {};
     send(emit, 'message_start', {
       message: {
         id: messageId(start?.id ?? ''),
@@ -29,7 +35,8 @@ export class MessagesStreamEncoder extends BlockStreamEncoder {
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage: { ...encodeUsage(null), ...encodeTier(start?.serviceTier) },
+        usage: withUncounted({ ...encodeUsage(null), ...encodeTier(start?.serviceTier) }, usage),
+        ...own,
       },
     });
   }
@@ -50,6 +57,12 @@ export class MessagesStreamEncoder extends BlockStreamEncoder {
     send(emit, 'ping', {});
   }
 
+  protected override extra(extra: Extra, ofChoice: boolean): void {
+    const fields = ownFields(extra);
+    if (ofChoice) this.#ownEnd = { ...this.#ownEnd, ...fields };
+    else this.#own = { ...this.#own, ...fields };
+  }
+
   protected fault({ fault }: Extract<StreamPart, { type: 'error' }>): Frame {
     return { event: 'error', data: JSON.stringify(encodeFault(fault).body) };
   }
@@ -58,8 +71,10 @@ export class MessagesStreamEncoder extends BlockStreamEncoder {
   protected finished(): void {}
 
   protected ended(emit: Emit): void {
-    const delta = encodeStop(this.stop ?? { cause: 'stop', raw: '' }, this.calls);
-    send(emit, 'message_delta', { delta, usage: encodeUsage(this.usage) });
+    const { usage, container, ...own } = this.#own;
+    const stop = encodeStop(this.stop ?? { cause: 'stop', raw: '' }, this.calls);
+    const delta = { ...stop, ...this.#ownEnd, ...optional('container', container) };
+    send(emit, 'message_delta', { delta, usage: withUncounted(encodeUsage(this.usage), usage), ...own });
     send(emit, 'message_stop', {});
   }
 }
@@ -88,6 +103,13 @@ function wordsFor(side: ClientSide): BlockWords {
 /** A provider's own tool: its input follows the block, as a call's does. */
 function ownBlock(value: JsonObject): Piece {
   const { type, input } = value;
+  if (type === 'compaction') {
+    const { content = null, encrypted_content = null, ...block } = value;
+    return {
+      block: { ...block, content: null, encrypted_content: null },
+      delta: { type: 'compaction_delta', content, encrypted_content },
+    };
+  }
   const calls = typeof type === 'string' && type.endsWith('tool_use') && input !== undefined;
   return calls
     ? { block: { ...value, input: {} }, delta: argumentsDelta(JSON.stringify(input)) }

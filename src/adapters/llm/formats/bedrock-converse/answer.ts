@@ -1,7 +1,7 @@
 import type { Answer } from '../../../../facts/answer.ts';
 import type { JsonObject, Part, Signature, ThinkingPart } from '../../../../facts/conversation.ts';
 import { ANSWER_TOOL, inputOf, VALUE_TOOL } from '../claude/names.ts';
-import { carriedSignature, clientSignature, onlyRedacted } from '../claude/thinking.ts';
+import { carriedSignature, clientSignature, isBare, onlyRedacted } from '../claude/thinking.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
 import { compact, Fields, isObject } from '../fields.ts';
 import { clientName } from '../names.ts';
@@ -16,7 +16,7 @@ import { decodeStop, encodeStop, encodeStopSequence } from './stops.ts';
 /** Whole answers (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_ResponseSyntax). */
 
 const KNOWN = new Set(['output', 'stopReason', 'usage', 'serviceTier', 'additionalModelResponseFields']);
-const COUNTED = new Set([
+export const COUNTED: ReadonlySet<string> = new Set([
   'inputTokens',
   'outputTokens',
   'totalTokens',
@@ -57,7 +57,7 @@ export function isAnswerTool(name: string | undefined): boolean {
 }
 
 /** What remains of a model's own fields when the hub has the stop sequence. */
-function withoutStop(fields: JsonObject | undefined): JsonObject | undefined {
+export function withoutStop(fields: JsonObject | undefined): JsonObject | undefined {
   if (fields === undefined) return undefined;
   const { stop_sequence: _, delta, ...rest } = fields;
   if (isObject(delta)) {
@@ -132,10 +132,8 @@ export function encodePart(part: Part, { request }: ReplyContext): JsonObject[] 
 function encodeThinking(part: ThinkingPart): JsonObject[] {
   const redacted = onlyRedacted(part);
   if (redacted !== undefined) return [{ reasoningContent: { redactedContent: wrapped(markSignature(redacted)) } }];
-  const signature = clientSignature(part);
-  if (part.text === '' && signature === '') return [];
-  const said = signature === '' ? {} : { signature };
-  return [{ reasoningContent: { reasoningText: { text: part.text, ...said } } }];
+  if (isBare(part)) return [];
+  return [{ reasoningContent: { reasoningText: { text: part.text, signature: clientSignature(part) } } }];
 }
 
 /** The block behind a part that carries its signature to a client; none without one. */

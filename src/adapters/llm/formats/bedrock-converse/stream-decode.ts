@@ -4,7 +4,7 @@ import { MemberReader } from '../claude/member-reader.ts';
 import { toolOf, VALUE_TOOL } from '../claude/names.ts';
 import { type AnswerContext, type Frame, type StreamDecoder, TooMuchToHold } from '../codec.ts';
 import { Fields, isObject, parseObject } from '../fields.ts';
-import { isAnswerTool } from './answer.ts';
+import { COUNTED, isAnswerTool, withoutStop } from './answer.ts';
 import { decodeBlocks } from './blocks-decode.ts';
 import { decodeCitation } from './citations.ts';
 import { FORMAT } from './extra.ts';
@@ -19,6 +19,8 @@ type Emit = (part: StreamPart) => void;
 const MAX_HELD = 32 * 1024 * 1024;
 /** Content blocks of one answer; further ones are not read. */
 const MAX_BLOCKS = 10_000;
+
+const KNOWN_METADATA: ReadonlySet<string> = new Set(['usage']);
 
 /** A content block that has begun and not ended. */
 interface OpenBlock {
@@ -277,6 +279,8 @@ export class ConverseStreamDecoder implements StreamDecoder {
     this.#finished = true;
     const responseFields = stop.json('additionalModelResponseFields');
     const reason = stop.string('stopReason') ?? '';
+    const own = withoutStop(responseFields);
+    if (own !== undefined) this.#own({ additionalModelResponseFields: own }, emit);
     emit({
       type: 'finish',
       choice: 0,
@@ -284,11 +288,18 @@ export class ConverseStreamDecoder implements StreamDecoder {
     });
   }
 
+  #own(fields: JsonObject, emit: Emit): void {
+    emit({ type: 'extra', extra: { format: FORMAT, fields } });
+  }
+
   /** The last event, usually: nothing follows it where the answer has ended. */
   #metadata(metadata: Fields, emit: Emit): void {
     this.#start(emit);
-    const usage = metadata.json('usage');
-    if (usage !== undefined) emit({ type: 'usage', usage: converseUsage(usage) });
+    const usage = metadata.object('usage');
+    const beside = usage?.rest(COUNTED);
+    const own = metadata.rest(KNOWN_METADATA);
+    if (own !== undefined || beside !== undefined) this.#own({ ...own, ...(beside && { usage: beside }) }, emit);
+    if (usage !== undefined) emit({ type: 'usage', usage: converseUsage(usage.value) });
     if (this.#finished) this.end(emit);
   }
 }

@@ -1,14 +1,15 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
-import type { JsonObject, Part } from '../../../../facts/conversation.ts';
+import type { Extra, JsonObject, Part } from '../../../../facts/conversation.ts';
 import { BlockStreamEncoder, type BlockWords, type Emit, type Piece } from '../claude/block-stream.ts';
 import { carriedSignature } from '../claude/thinking.ts';
 import type { Frame, ReplyContext } from '../codec.ts';
 import { compact, isObject } from '../fields.ts';
 import { clientName } from '../names.ts';
 import { markSignature } from '../signatures.ts';
+import { withUncounted } from '../uncounted.ts';
 import { wrapped } from './answer.ts';
 import { encodeCitation } from './citations.ts';
-import { FORMAT } from './extra.ts';
+import { FORMAT, ownExtra } from './extra.ts';
 import { encodeException } from './faults.ts';
 import { encodeAnswerImage } from './media.ts';
 import { reportOf } from './native.ts';
@@ -21,6 +22,8 @@ import { encodeStop, encodeStopSequence } from './stops.ts';
 export class ConverseStreamEncoder extends BlockStreamEncoder {
   readonly #context: ReplyContext;
   #tier: string | undefined;
+  /** What only this format knows of the answer. */
+  #own: JsonObject = {};
 
   constructor(context: ReplyContext) {
     super(wordsFor(context));
@@ -29,6 +32,7 @@ export class ConverseStreamEncoder extends BlockStreamEncoder {
 
   protected begin(start: Extract<StreamPart, { type: 'start' }> | null, emit: Emit): void {
     this.#tier = start?.serviceTier;
+    this.#own = ownExtra(start?.extra);
     send(emit, 'messageStart', { role: 'assistant' });
   }
 
@@ -44,6 +48,10 @@ export class ConverseStreamEncoder extends BlockStreamEncoder {
     send(emit, 'contentBlockStop', { contentBlockIndex });
   }
 
+  protected override extra(extra: Extra, ofChoice: boolean): void {
+    if (!ofChoice) this.#own = { ...this.#own, ...ownExtra(extra) };
+  }
+
   protected fault({ fault }: Extract<StreamPart, { type: 'error' }>): Frame {
     return encodeException(fault);
   }
@@ -53,18 +61,22 @@ export class ConverseStreamEncoder extends BlockStreamEncoder {
     this.closeAll(emit);
     const fields = encodeStopSequence(stop, this.#context.request);
     const stopReason = encodeStop(stop, this.calls);
-    send(emit, 'messageStop', compact({ stopReason, additionalModelResponseFields: fields }));
+    const { additionalModelResponseFields: own } = this.#own;
+    const additionalModelResponseFields = isObject(own) ? { ...own, ...fields } : fields;
+    send(emit, 'messageStop', compact({ stopReason, additionalModelResponseFields }));
   }
 
   protected ended(emit: Emit): void {
     if (this.stop === null) this.finished(emit);
+    const { additionalModelResponseFields: _, usage, ...own } = this.#own;
     send(
       emit,
       'metadata',
       compact({
-        usage: this.usage === null ? undefined : reportOf(this.usage),
+        usage: this.usage === null ? undefined : withUncounted(reportOf(this.usage), usage),
         metrics: { latencyMs: this.#context.elapsedMs?.() ?? 0 },
         serviceTier: this.#tier === undefined ? undefined : { type: this.#tier },
+        ...own,
       }),
     );
   }

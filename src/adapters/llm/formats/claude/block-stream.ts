@@ -1,6 +1,7 @@
 import type { Stop, StreamPart } from '../../../../facts/answer.ts';
 import type {
   Citation,
+  Extra,
   JsonObject,
   Part,
   Signature,
@@ -9,7 +10,7 @@ import type {
 } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import type { Frame, StreamEncoder } from '../codec.ts';
-import { clientSignature, onlyRedacted } from './thinking.ts';
+import { clientSignature, isBare, onlyRedacted } from './thinking.ts';
 
 export type Emit = (frame: Frame) => void;
 
@@ -73,9 +74,11 @@ export abstract class BlockStreamEncoder implements StreamEncoder {
   protected abstract finished(emit: Emit): void;
   protected abstract ended(emit: Emit): void;
   protected ping(_emit: Emit): void {}
+  /** What only one format knows, of the choice or of the whole answer. */
+  protected extra(_extra: Extra, _ofChoice: boolean): void {}
 
   part(part: StreamPart, emit: Emit): void {
-    if (this.#over || ('choice' in part && part.choice !== 0)) return;
+    if (this.#over || ('choice' in part && (part.choice ?? 0) !== 0)) return;
     switch (part.type) {
       case 'start':
         this.#begin(part, emit);
@@ -100,6 +103,9 @@ export abstract class BlockStreamEncoder implements StreamEncoder {
         this.ended(emit);
         break;
       case 'logprobs':
+        break;
+      case 'extra':
+        this.extra(part.extra, part.choice !== undefined);
         break;
       case 'part':
         this.#begin(null, emit);
@@ -239,7 +245,6 @@ export abstract class BlockStreamEncoder implements StreamEncoder {
       this.#say(open, this.#words.redacted(part, redacted), emit);
       return;
     }
-    const signature = clientSignature(part);
-    if (signature !== '') this.#say(open, this.#words.signature(signature), emit);
+    if (open.block >= 0 || !isBare(part)) this.#say(open, this.#words.signature(clientSignature(part)), emit);
   }
 }

@@ -1,8 +1,8 @@
 import type { Answer, AnswerChoice, TokenLogprob } from '../../../../facts/answer.ts';
-import type { JsonObject, Part, TextPart } from '../../../../facts/conversation.ts';
+import type { Extra, JsonObject, Part, TextPart } from '../../../../facts/conversation.ts';
 import { inputTokens, totalTokens, type Usage } from '../../../../facts/llm.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
-import { compact, Fields, isObject } from '../fields.ts';
+import { compact, Fields, isObject, optional } from '../fields.ts';
 import { clientName } from '../names.ts';
 import { AnswerCallIds } from './call-ids.ts';
 import { CitationWriter, decodeCitations, TextPlaces } from './citations.ts';
@@ -23,12 +23,10 @@ const CANDIDATE_KNOWN: ReadonlySet<string> = new Set([
   'index',
   'logprobsResult',
   'citationMetadata',
-  'groundingMetadata',
 ]);
 const COUNTS: ReadonlySet<string> = new Set([
   'promptTokenCount',
   'cachedContentTokenCount',
-  'toolUsePromptTokenCount',
   'candidatesTokenCount',
   'thoughtsTokenCount',
   'totalTokenCount',
@@ -43,16 +41,24 @@ export function decodeAnswer(body: JsonObject, context: AnswerContext): Answer {
   const blocked = blockReason(answer);
   if (choices.length === 0 && blocked !== '')
     choices.push({ index: 0, parts: [], stop: { cause: 'content_filter', raw: blocked } });
-  const counts = answer.object('usageMetadata');
-  const beside = counts?.rest(COUNTS);
   return {
     id,
     model: answer.string('modelVersion') || context.model,
     created: createdAt(answer),
     choices,
     usage: decodeUsage(answer),
-    ...ownExtra(compact({ ...answer.rest(KNOWN), usageMetadata: beside })),
+    ...ownExtra(compact({ ...answer.rest(KNOWN), usageMetadata: ownUsage(answer) })),
   };
+}
+
+/** What only this format knows of an answer, but for its usage. */
+export function ownMembers(answer: Fields): JsonObject | undefined {
+  return answer.rest(KNOWN);
+}
+
+/** What a report of usage says beside the hub's counts; tokens of tools' results, which those include, are among it. */
+export function ownUsage(answer: Fields): JsonObject | undefined {
+  return answer.object('usageMetadata')?.rest(COUNTS);
 }
 
 /** Why the prompt was refused; ''. */
@@ -103,13 +109,13 @@ function decodeCandidate(candidate: Fields, place: number, id: string, context: 
     parts,
     stop: decodeStop(candidate.string('finishReason') ?? '', said),
     ...(logprobs.length > 0 && { logprobs }),
-    ...ownExtra(compact({ ...candidate.rest(CANDIDATE_KNOWN), groundingMetadata: groundingRest(candidate) })),
+    ...ownExtra(ownCandidate(candidate)),
   };
 }
 
-/** What grounding says besides the sources of statements: queries, how to show them. */
-function groundingRest(candidate: Fields): JsonObject | undefined {
-  return candidate.object('groundingMetadata')?.rest(new Set(['groundingChunks', 'groundingSupports']));
+/** What only this format knows of a candidate. Of its grounding all is kept: the hub has the sources of statements alone. */
+export function ownCandidate(candidate: Fields): JsonObject | undefined {
+  return candidate.rest(CANDIDATE_KNOWN);
 }
 
 function attachCitations(candidate: Fields, parts: Part[], places: ReadonlyMap<number, number>): void {
@@ -149,7 +155,11 @@ export function decodeLogprobs(candidate: Fields): TokenLogprob[] {
 }
 
 function decodeLogprob(candidate: Fields): TokenLogprob {
-  return { token: candidate.string('token') ?? '', logprob: candidate.number('logProbability') ?? 0 };
+  return {
+    token: candidate.string('token') ?? '',
+    logprob: candidate.number('logProbability') ?? 0,
+    ...optional('id', candidate.number('tokenId')),
+  };
 }
 
 /** What a client's writer of parts does with signatures: all of them go out, marked. */
@@ -165,7 +175,7 @@ export function replyWriter({ request }: ReplyContext): PartWriter {
 }
 
 export function encodeAnswer(answer: Answer, context: ReplyContext): JsonObject {
-  const own = answer.extra?.format === 'generateContent' ? answer.extra.fields : {};
+  const own = ownOf(answer.extra);
   const { usageMetadata, ...extra } = own;
   const writer = replyWriter(context);
   const [only] = answer.choices;
@@ -173,10 +183,7 @@ export function encodeAnswer(answer: Answer, context: ReplyContext): JsonObject 
   return compact({
     candidates:
       isBlocked && only?.parts.length === 0 ? undefined : answer.choices.map((choice) => encodeChoice(choice, writer)),
-    usageMetadata:
-      answer.usage === null
-        ? undefined
-        : { ...encodeUsage(answer.usage), ...(usageMetadata as JsonObject | undefined) },
+    usageMetadata: answer.usage === null ? undefined : encodeUsage(answer.usage, usageMetadata),
     ...answerHead(answer, context),
     ...extra,
   });
@@ -198,16 +205,23 @@ export function answerHead(
   });
 }
 
-/** The prompt with what was cached, the answer without thoughts. */
-export function encodeUsage(usage: Usage): JsonObject {
+/** The prompt with what was cached, the answer without thoughts. `own`: what `ownUsage` kept. */
+export function encodeUsage(usage: Usage, own: unknown): JsonObject {
   const { cachedInput, output, reasoning } = usage;
+  const kept = Fields.ofAnswer(own);
   return compact({
-    promptTokenCount: inputTokens(usage),
+    promptTokenCount: Math.max(inputTokens(usage) - (kept.number('toolUsePromptTokenCount') ?? 0), 0),
     cachedContentTokenCount: cachedInput > 0 ? cachedInput : undefined,
     candidatesTokenCount: output,
     thoughtsTokenCount: reasoning > 0 ? reasoning : undefined,
     totalTokenCount: totalTokens(usage),
+    ...kept.value,
   });
+}
+
+/** The members that this format's decoder kept; {} where another's did. */
+export function ownOf(extra: Extra | undefined): JsonObject {
+  return extra?.format === 'generateContent' ? extra.fields : {};
 }
 
 function encodeChoice({ index, parts, stop, logprobs, extra }: AnswerChoice, writer: PartWriter): JsonObject {
@@ -221,22 +235,18 @@ function encodeChoice({ index, parts, stop, logprobs, extra }: AnswerChoice, wri
     places.append(part.text);
     for (const citation of part.citations) citations.add(citation, at, places);
   }
-  const { groundingMetadata, ...own } = extra?.format === 'generateContent' ? extra.fields : {};
-  const cited = citations.members();
-  const grounding = { ...(groundingMetadata as JsonObject), ...(cited.groundingMetadata as JsonObject | undefined) };
   return compact({
     content: { role: 'model', parts: content },
     finishReason: stop === null ? undefined : encodeStop(stop),
     index,
     logprobsResult: logprobs === undefined ? undefined : encodeLogprobs(logprobs),
-    ...cited,
-    groundingMetadata: Object.keys(grounding).length === 0 ? undefined : grounding,
-    ...own,
+    ...citations.members(),
+    ...ownOf(extra),
   });
 }
 
 export function encodeLogprobs(logprobs: readonly TokenLogprob[]): JsonObject {
-  const wire = ({ token, logprob }: TokenLogprob) => ({ token, logProbability: logprob });
+  const wire = ({ token, logprob, id }: TokenLogprob) => compact({ token, tokenId: id, logProbability: logprob });
   return compact({
     chosenCandidates: logprobs.map(wire),
     topCandidates: logprobs.some(({ top }) => top !== undefined && top.length > 0)

@@ -1,15 +1,27 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
-import type { AudioPart, Part, TextPart, ThinkingPart } from '../../../../facts/conversation.ts';
+import type { AudioPart, JsonObject, Part, TextPart, ThinkingPart } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import type { AnswerContext, Frame, StreamDecoder } from '../codec.ts';
 import { Fields, isObject } from '../fields.ts';
-import { answerReader, blockReason, choiceIndex, createdAt, decodeLogprobs, decodeUsage } from './answer.ts';
+import {
+  answerReader,
+  blockReason,
+  choiceIndex,
+  createdAt,
+  decodeLogprobs,
+  decodeUsage,
+  ownCandidate,
+  ownMembers,
+  ownUsage,
+} from './answer.ts';
 import { decodeCitations, TextPlaces } from './citations.ts';
 import { decodeFault } from './faults.ts';
 import { decodePart, type PartReader } from './part-decode.ts';
 import { decodeStop } from './stops.ts';
 
 type Emit = (part: StreamPart) => void;
+
+const FORMAT = 'generateContent';
 
 /** Choices that one stream may have; candidates beyond are not looked at. */
 const MAX_CHOICES = 128;
@@ -34,7 +46,7 @@ class Choice {
 
   /** One event's news of the candidate. */
   event(candidate: Fields, emit: Emit): void {
-    if (this.finished) return;
+    if (this.finished) return this.#own(candidate, emit);
     for (const item of candidate.object('content')?.objects('parts') ?? []) {
       const part = decodePart(item, this.#reader);
       if (part !== null) this.#part(part, emit);
@@ -42,12 +54,18 @@ class Choice {
     if (this.#open === 'text') this.#cite(candidate, emit);
     const logprobs = decodeLogprobs(candidate);
     if (logprobs.length > 0) emit({ type: 'logprobs', choice: this.#choice, logprobs });
+    this.#own(candidate, emit);
     const said = { calls: this.#called, anything: this.#next > 0 };
     const stop = decodeStop(candidate.string('finishReason') ?? '', said);
     if (stop === null) return;
     this.close(emit);
     emit({ type: 'finish', choice: this.#choice, stop });
     this.finished = true;
+  }
+
+  #own(candidate: Fields, emit: Emit): void {
+    const fields = ownCandidate(candidate);
+    if (fields !== undefined) emit({ type: 'extra', choice: this.#choice, extra: { format: FORMAT, fields } });
   }
 
   close(emit: Emit): void {
@@ -57,8 +75,9 @@ class Choice {
   }
 
   #part(part: Part, emit: Emit): void {
-    if (part.kind === 'text' || part.kind === 'thinking') this.#text(part, emit);
-    else if (part.kind === 'audio' && part.source.type === 'base64') this.#audio(part, part.source, emit);
+    const plain = !('extra' in part);
+    if (plain && (part.kind === 'text' || part.kind === 'thinking')) this.#text(part, emit);
+    else if (plain && part.kind === 'audio' && part.source.type === 'base64') this.#audio(part, part.source, emit);
     else this.#whole(part, emit);
   }
 
@@ -124,6 +143,7 @@ export class GeminiStreamDecoder implements StreamDecoder {
   readonly #choices = new Map<number, Choice>();
   #id = '';
   #usage: Usage | null = null;
+  #ownUsage: JsonObject | undefined;
   #started = false;
   #over = false;
 
@@ -146,6 +166,9 @@ export class GeminiStreamDecoder implements StreamDecoder {
       return;
     }
     this.#begin(answer, emit);
+    this.#ownUsage = ownUsage(answer) ?? this.#ownUsage;
+    const own = ownMembers(answer);
+    if (own !== undefined) emit({ type: 'extra', extra: { format: FORMAT, fields: own } });
     this.#usage = decodeUsage(answer) ?? this.#usage;
     for (const [place, candidate] of answer.objects('candidates').entries())
       this.#choice(choiceIndex(candidate, place))?.event(candidate, emit);
@@ -169,6 +192,9 @@ export class GeminiStreamDecoder implements StreamDecoder {
       if (choice.finished) continue;
       choice.close(emit);
       emit({ type: 'finish', choice: index, stop: { cause: 'error', raw: '' } });
+    }
+    if (this.#ownUsage !== undefined) {
+      emit({ type: 'extra', extra: { format: FORMAT, fields: { usageMetadata: this.#ownUsage } } });
     }
     if (this.#usage !== null) emit({ type: 'usage', usage: this.#usage });
     emit({ type: 'end' });

@@ -2,7 +2,7 @@ import type { StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part, Signature } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import { type Frame, type ReplyContext, type StreamEncoder, TooMuchToHold } from '../codec.ts';
-import { answerHead, encodeLogprobs, encodeUsage, replyWriter } from './answer.ts';
+import { answerHead, encodeLogprobs, encodeUsage, ownOf, replyWriter } from './answer.ts';
 import { CitationWriter, TextPlaces } from './citations.ts';
 import { encodeFault } from './faults.ts';
 import { encodePart, type PartWriter } from './part-encode.ts';
@@ -27,6 +27,9 @@ class Choice {
   readonly citations = new CitationWriter();
   parts = 0;
   finishReason: string | null = null;
+  /** What only this format knows of it and is still to be told; and what grounds it. */
+  own: JsonObject | null = null;
+  grounding: JsonObject | null = null;
 }
 
 /**
@@ -39,6 +42,9 @@ export class GeminiStreamEncoder implements StreamEncoder {
   readonly #writer: PartWriter;
   #head: JsonObject;
   #usage: Usage | null = null;
+  /** What only this format knows of the answer and is still to be told; and of its usage. */
+  #own: JsonObject | null = null;
+  #ownUsage: unknown;
   #heldBytes = 0;
 
   constructor(context: ReplyContext) {
@@ -51,6 +57,11 @@ export class GeminiStreamEncoder implements StreamEncoder {
     switch (part.type) {
       case 'start':
         this.#head = answerHead(part, this.#context);
+        this.#answerOwn(ownOf(part.extra));
+        return;
+      case 'extra':
+        if (part.choice === undefined) this.#answerOwn(ownOf(part.extra));
+        else this.#choiceOwn(part.choice, ownOf(part.extra));
         return;
       case 'part':
         this.#begin(part.choice, part.index, part.part, emit);
@@ -84,7 +95,7 @@ export class GeminiStreamEncoder implements StreamEncoder {
       }
       case 'logprobs': {
         const logprobsResult = encodeLogprobs(part.logprobs);
-        this.#candidate({ content: EMPTY, index: part.choice, logprobsResult }, emit);
+        this.#candidate(part.choice, { content: EMPTY, logprobsResult }, emit);
         return;
       }
       case 'part_end':
@@ -103,6 +114,30 @@ export class GeminiStreamEncoder implements StreamEncoder {
         return;
       case 'end':
         this.#finish(emit);
+    }
+  }
+
+  /** It goes out with the next event; of the usage, with that. */
+  #answerOwn({ usageMetadata, ...fields }: JsonObject): void {
+    if (usageMetadata !== undefined) this.#ownUsage = usageMetadata;
+    for (const name in fields) {
+      this.#own ??= {};
+      this.#own[name] = fields[name];
+    }
+  }
+
+  /** It goes out with the choice's next event; what grounds it at the end, where clients look for it. */
+  #choiceOwn(index: number, fields: JsonObject): void {
+    const choice = this.#choice(index);
+    const { groundingMetadata } = fields;
+    if (groundingMetadata !== undefined) {
+      this.#hold(JSON.stringify(groundingMetadata).length);
+      choice.grounding = { ...choice.grounding, ...(groundingMetadata as JsonObject) };
+    }
+    for (const name in fields) {
+      if (name === 'groundingMetadata') continue;
+      choice.own ??= {};
+      choice.own[name] = fields[name];
     }
   }
 
@@ -173,20 +208,27 @@ export class GeminiStreamEncoder implements StreamEncoder {
   /** The last event: why each choice stopped, and what it cost. */
   #finish(emit: Emit): void {
     const candidates: JsonObject[] = [];
-    for (const [index, { finishReason, citations }] of this.#choices) {
-      if (finishReason !== null) candidates.push({ content: EMPTY, finishReason, index, ...citations.members() });
+    for (const [index, { finishReason, citations, grounding, own }] of this.#choices) {
+      if (finishReason === null) continue;
+      const sources = citations.members();
+      if (grounding !== null) sources.groundingMetadata = grounding;
+      candidates.push({ content: EMPTY, finishReason, index, ...sources, ...own });
     }
-    const usageMetadata = this.#usage === null ? {} : { usageMetadata: encodeUsage(this.#usage) };
-    if (candidates.length === 0 && this.#usage === null) return;
-    emit({ event: '', data: JSON.stringify({ candidates, ...usageMetadata, ...this.#head }) });
+    const usageMetadata = this.#usage === null ? {} : { usageMetadata: encodeUsage(this.#usage, this.#ownUsage) };
+    if (candidates.length === 0 && this.#usage === null && this.#own === null) return;
+    emit({ event: '', data: JSON.stringify({ candidates, ...usageMetadata, ...this.#head, ...this.#own }) });
   }
 
   #piece(index: number, part: JsonObject, emit: Emit): void {
-    this.#candidate({ content: { role: 'model', parts: [part] }, index }, emit);
+    this.#candidate(index, { content: { role: 'model', parts: [part] } }, emit);
   }
 
-  #candidate(candidate: JsonObject, emit: Emit): void {
-    emit({ event: '', data: JSON.stringify({ candidates: [candidate], ...this.#head }) });
+  #candidate(index: number, members: JsonObject, emit: Emit): void {
+    const choice = this.#choices.get(index);
+    const candidate = choice?.own == null ? { ...members, index } : { ...members, index, ...choice.own };
+    emit({ event: '', data: JSON.stringify({ candidates: [candidate], ...this.#head, ...this.#own }) });
+    if (choice !== undefined) choice.own = null;
+    this.#own = null;
   }
 
   /** Counts characters, of which a byte is the least. Throws `TooMuchToHold`. */

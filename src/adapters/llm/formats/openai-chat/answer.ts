@@ -5,6 +5,7 @@ import type { AnswerContext, ReplyContext } from '../codec.ts';
 import { Fields, isObject } from '../fields.ts';
 import { clientName } from '../names.ts';
 import { markSignature } from '../signatures.ts';
+import { withUncounted } from '../uncounted.ts';
 import { writeAnnotations } from './citations.ts';
 import { urlOf } from './media.ts';
 import { readAssistant } from './message-decode.ts';
@@ -13,12 +14,12 @@ import { finishReason, readStop, stopSequence } from './stop.ts';
 import type { Sign } from './thinking.ts';
 import { writeThinking } from './thinking.ts';
 import { writeGoogleSignature, writeToolCall } from './tool-calls.ts';
-import { readLogprobs, readUsage, writeLogprobs, writeUsage } from './usage.ts';
+import { ownUsage, readLogprobs, readUsage, writeLogprobs, writeUsage } from './usage.ts';
 
 /** Whole answers (https://platform.openai.com/docs/api-reference/chat/object). */
 
-const OF_ANSWER = new Set(['id', 'object', 'created', 'model', 'choices', 'usage', 'service_tier']);
-const OF_CHOICE = new Set(['index', 'message', 'finish_reason', 'stop_reason', 'logprobs']);
+export const OF_ANSWER = new Set(['id', 'object', 'created', 'model', 'choices', 'usage', 'service_tier']);
+export const OF_CHOICE = new Set(['index', 'message', 'delta', 'finish_reason', 'stop_reason', 'logprobs']);
 
 /** Reads whatever comes: what is not as it should be counts as absent. */
 export function decodeAnswer(body: JsonObject, context: AnswerContext): Answer {
@@ -26,6 +27,7 @@ export function decodeAnswer(body: JsonObject, context: AnswerContext): Answer {
   const id = fields.string('id') ?? '';
   const sign: Sign = (data) => ({ issuer: context.issuer, data });
   const seed = callSeed(id);
+  const usage = ownUsage(body);
   return {
     id,
     model: fields.string('model') || context.model,
@@ -33,7 +35,7 @@ export function decodeAnswer(body: JsonObject, context: AnswerContext): Answer {
     choices: fields.objects('choices').map((choice, i) => decodeChoice(choice, i, sign, seed)),
     usage: readUsage(body),
     ...given('serviceTier', fields.string('service_tier')),
-    ...extraOf(fields.rest(OF_ANSWER)),
+    ...extraOf(usage === undefined ? fields.rest(OF_ANSWER) : { ...fields.rest(OF_ANSWER), usage }),
   };
 }
 
@@ -78,15 +80,16 @@ export function madeUpAnswerId(): string {
 
 /** The answer as the client of `context` reads it. What chat completions have no place for (a provider's own tools) is left out. */
 export function encodeAnswer(answer: Answer, context: ReplyContext): JsonObject {
+  const { usage, ...own } = ownExtra(answer);
   return {
     id: answer.id || madeUpAnswerId(),
     object: 'chat.completion',
     created: answer.created || context.now,
     model: answer.model || context.model,
     choices: answer.choices.map((choice) => encodeChoice(choice, context)),
-    ...given('usage', answer.usage === null ? undefined : writeUsage(answer.usage)),
+    ...given('usage', answer.usage === null ? undefined : withUncounted(writeUsage(answer.usage), usage)),
     ...given('service_tier', answer.serviceTier),
-    ...ownExtra(answer),
+    ...own,
   };
 }
 
@@ -97,7 +100,7 @@ function encodeChoice(choice: AnswerChoice, context: ReplyContext): JsonObject {
   return {
     index: choice.index,
     message: encodeMessage(choice.parts, isObject(inner) ? inner : {}, context),
-    logprobs: writeLogprobs(choice.logprobs),
+    logprobs: writeLogprobs(choice.logprobs, said.refusal && choice.parts.every(({ kind }) => kind === 'refusal')),
     finish_reason: choice.stop === null ? null : finishReason(choice.stop, said, legacy),
     ...(choice.stop === null ? {} : stopSequence(choice.stop)),
     ...around,

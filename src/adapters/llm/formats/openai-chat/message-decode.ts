@@ -127,7 +127,7 @@ function nestedText(value: unknown): string {
   return value.map((item) => (isObject(item) && typeof item.text === 'string' ? item.text : '')).join('');
 }
 
-const OF_ASSISTANT = new Set([
+export const OF_ASSISTANT = new Set([
   ...COMMON,
   'refusal',
   'reasoning',
@@ -183,7 +183,7 @@ function readLegacyCall(call: Fields, id: string): ToolCallPart {
   return { kind: 'tool_call', id, name: call.requiredString('name'), arguments: call.string('arguments') ?? '' };
 }
 
-const OF_AUDIO = new Set(['id', 'data', 'transcript']);
+export const OF_AUDIO = new Set(['id', 'data', 'transcript']);
 
 /** Audio that the model answered with; in a request only its id. */
 function readAnswerAudio(audio: Fields): Part {

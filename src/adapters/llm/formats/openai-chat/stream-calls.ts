@@ -1,10 +1,11 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part } from '../../../../facts/conversation.ts';
-import { isObject } from '../fields.ts';
+import { isObject, rest } from '../fields.ts';
 import { madeUpCallId } from './answer.ts';
 import { JsonEnd } from './json-end.ts';
+import { extraOf } from './own.ts';
 import type { Sign } from './thinking.ts';
-import { googleSignature } from './tool-calls.ts';
+import { googleSignature, OF_CALL } from './tool-calls.ts';
 
 type Emit = (part: StreamPart) => void;
 
@@ -64,7 +65,7 @@ export class StreamCalls {
     if (call.name === '') call.name = name;
     const signature = googleSignature(value);
     const announced = call.index >= 0;
-    if (!announced && call.name !== '') this.#announce(call, signature, emit);
+    if (!announced && call.name !== '') this.#announce(call, signature, emit, rest(value, OF_CALL));
     this.#arguments(call, argumentsOf(custom === null ? tool.arguments : tool.input), emit);
     if (announced && call.open && signature !== undefined) {
       emit({ type: 'signature', choice: this.#choice, index: call.index, signature: this.#sign(signature) });
@@ -121,7 +122,7 @@ export class StreamCalls {
     return call;
   }
 
-  #announce(call: Call, signature: string | undefined, emit: Emit): void {
+  #announce(call: Call, signature: string | undefined, emit: Emit, own?: JsonObject): void {
     call.index = this.#begin(
       {
         kind: 'tool_call',
@@ -130,6 +131,7 @@ export class StreamCalls {
         arguments: '',
         ...(call.custom ? { custom: true } : {}),
         ...(signature === undefined ? {} : { signature: this.#sign(signature) }),
+        ...extraOf(own),
       },
       emit,
     );

@@ -1,9 +1,11 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
 import type { JsonObject, Part } from '../../../../facts/conversation.ts';
-import { Fields, isObject } from '../fields.ts';
+import { Fields, isObject, rest } from '../fields.ts';
+import { OF_CHOICE } from './answer.ts';
 import { moved, readCitation } from './citations.ts';
 import { audioType, readMedia } from './media.ts';
-import { given } from './own.ts';
+import { OF_ASSISTANT, OF_AUDIO } from './message-decode.ts';
+import { FORMAT, given } from './own.ts';
 import { readStop } from './stop.ts';
 import { StreamCalls } from './stream-calls.ts';
 import { plainThinking, readDetail, type Sign } from './thinking.ts';
@@ -37,9 +39,10 @@ export class StreamChoice {
   }
 
   delta(choice: JsonObject, emit: Emit): void {
-    if (this.finished) return;
     // Some send the whole message of what they don't stream.
     const delta = isObject(choice.delta) ? choice.delta : choice.message;
+    this.#own(choice, delta, emit);
+    if (this.finished) return;
     if (isObject(delta)) this.#members(delta, emit);
     const logprobs = readLogprobs(choice.logprobs);
     if (logprobs !== undefined) emit({ type: 'logprobs', choice: this.#choice, logprobs });
@@ -54,6 +57,16 @@ export class StreamChoice {
     this.finished = true;
     const stop = readStop(reason, sequence, { calls: this.#calls.any, refusal: this.#refused });
     emit({ type: 'finish', choice: this.#choice, stop });
+  }
+
+  /** What only this format knows: beside the delta, in it, and in its audio. */
+  #own(choice: JsonObject, delta: unknown, emit: Emit): void {
+    const around = rest(choice, OF_CHOICE);
+    let message = isObject(delta) ? rest(delta, OF_ASSISTANT) : undefined;
+    const audio = isObject(delta) && isObject(delta.audio) ? rest(delta.audio, OF_AUDIO) : undefined;
+    if (audio !== undefined) message = { ...message, audio };
+    const fields = message === undefined ? around : { ...around, message };
+    if (fields !== undefined) emit({ type: 'extra', choice: this.#choice, extra: { format: FORMAT, fields } });
   }
 
   #members(delta: JsonObject, emit: Emit): void {

@@ -1,10 +1,12 @@
 import type { StreamPart } from '../../../../facts/answer.ts';
+import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { AnswerContext, Frame, StreamDecoder } from '../codec.ts';
 import { isObject, parseObject } from '../fields.ts';
-import { callSeed } from './answer.ts';
+import { callSeed, OF_ANSWER } from './answer.ts';
 import { decodeStreamFault } from './faults.ts';
+import { extraOf, FORMAT } from './own.ts';
 import { StreamChoice } from './stream-choice.ts';
-import { readUsage } from './usage.ts';
+import { ownUsage, readUsage } from './usage.ts';
 
 type Emit = (part: StreamPart) => void;
 
@@ -16,6 +18,8 @@ export class ChatStreamDecoder implements StreamDecoder {
   readonly #context: AnswerContext;
   readonly #choices = new Map<number, StreamChoice>();
   #seed = '';
+  /** What only this format knew of the answer when it began. */
+  #first: JsonObject | undefined;
   #started = false;
   #over = false;
 
@@ -44,6 +48,7 @@ export class ChatStreamDecoder implements StreamDecoder {
     // Azure begins with an event that has neither: what its filters say of the prompt.
     if (!this.#started && (choices.length > 0 || (typeof body.id === 'string' && body.id !== '')))
       this.#start(body, emit);
+    else this.#own(body, emit);
     for (const choice of choices) if (isObject(choice)) this.#choice(choice.index)?.delta(choice, emit);
     const usage = readUsage(body);
     if (usage === null) return;
@@ -59,8 +64,9 @@ export class ChatStreamDecoder implements StreamDecoder {
     else this.#fail("The provider's stream ended before it was complete.", emit);
   }
 
-  #start(body: Record<string, unknown>, emit: Emit): void {
+  #start(body: JsonObject, emit: Emit): void {
     if (this.#started) return;
+    this.#own(body, emit);
     this.#started = true;
     const { id, model, created, service_tier: tier } = body;
     const answerId = typeof id === 'string' ? id : '';
@@ -71,7 +77,24 @@ export class ChatStreamDecoder implements StreamDecoder {
       model: typeof model === 'string' && model !== '' ? model : this.#context.model,
       created: typeof created === 'number' ? created : 0,
       ...(typeof tier === 'string' ? { serviceTier: tier } : {}),
+      ...extraOf(this.#first),
     });
+  }
+
+  /** What only this format knows of the answer, but for the words that every event repeats. */
+  #own(body: JsonObject, emit: Emit): void {
+    const usage = ownUsage(body);
+    let fields: JsonObject | undefined = usage && { usage };
+    for (const name in body) {
+      const value = body[name];
+      if (OF_ANSWER.has(name) || value === null || (typeof value === 'string' && value === this.#first?.[name]))
+        continue;
+      fields ??= {};
+      fields[name] = value;
+    }
+    if (fields === undefined) return;
+    if (this.#started) emit({ type: 'extra', extra: { format: FORMAT, fields } });
+    else this.#first = { ...this.#first, ...fields };
   }
 
   #choice(index: unknown): StreamChoice | null {

@@ -3,9 +3,11 @@ import type { Citation, JsonObject, Part } from '../../../../facts/conversation.
 import type { Usage } from '../../../../facts/llm.ts';
 import { type Frame, type ReplyContext, type StreamEncoder, TooMuchToHold } from '../codec.ts';
 import { markSignature } from '../signatures.ts';
+import { withUncounted } from '../uncounted.ts';
 import { madeUpAnswerId, writeAnswerAudio, writeAnswerImage, writeCall } from './answer.ts';
 import { rangeOf, writeCitation } from './citations.ts';
 import { encodeFault } from './faults.ts';
+import { FORMAT, given, ownExtra } from './own.ts';
 import { finishReason, type Said, stopSequence } from './stop.ts';
 import { textDetail, writeDetails } from './thinking.ts';
 import { writeGoogleSignature } from './tool-calls.ts';
@@ -51,6 +53,9 @@ export class ChatStreamEncoder implements StreamEncoder {
   #tail = '';
   #usage: Usage | null = null;
   #held = 0;
+  /** What only this format knows and the next event is to say; and of the usage. */
+  readonly #own = new OwnNews();
+  #ownUsage: unknown;
 
   constructor(context: ReplyContext) {
     this.#context = context;
@@ -68,6 +73,9 @@ export class ChatStreamEncoder implements StreamEncoder {
         // An empty delta: a comment can't be said here, and clients take it for what it is.
         if (this.#choices.get(0)?.finished === false) this.#chunk(0, '{}', emit);
         return;
+      case 'extra':
+        if (part.extra.format === FORMAT) this.#extra(part.choice, part.extra.fields, emit);
+        return;
       case 'error':
         emit({ event: '', data: JSON.stringify(encodeFault(part.fault).body) });
         return;
@@ -76,7 +84,7 @@ export class ChatStreamEncoder implements StreamEncoder {
         return;
       case 'logprobs':
         this.#choice(part.choice, emit);
-        this.#chunk(part.choice, '{}', emit, JSON.stringify(writeLogprobs(part.logprobs)));
+        this.#chunk(part.choice, '{}', emit, JSON.stringify(this.#logprobs(part)));
         return;
       case 'finish':
         this.#finish(part, emit);
@@ -86,18 +94,44 @@ export class ChatStreamEncoder implements StreamEncoder {
     }
   }
 
-  #start({ id, model, created, serviceTier }: StreamPart & { type: 'start' }, emit: Emit): void {
+  #start(start: StreamPart & { type: 'start' }, emit: Emit): void {
+    const { id, model, created, serviceTier } = start;
+    const { system_fingerprint: fingerprint, ...own } = ownExtra(start);
     const head = JSON.stringify({
       id: id || madeUpAnswerId(),
       object: 'chat.completion.chunk',
       created: created || this.#context.now,
       model: model || this.#context.model,
-      ...(serviceTier === undefined ? {} : { service_tier: serviceTier }),
+      ...given('service_tier', serviceTier),
+      ...given('system_fingerprint', fingerprint),
     });
     this.#head = `${head.slice(0, -1)},"choices":[`;
     // A client that is told the usage at the end finds null in the events before.
     this.#tail = this.#context.includeUsage ? '],"usage":null}' : ']}';
+    this.#extra(undefined, own, emit);
     this.#choice(0, emit);
+  }
+
+  /** It goes out with the event that follows, most often the one of the same event of the provider. */
+  #extra(choice: number | undefined, { usage, ...fields }: JsonObject, emit: Emit): void {
+    if (choice === undefined && usage !== undefined) this.#ownUsage = usage;
+    if (Object.keys(fields).length === 0) return;
+    if (choice === undefined) {
+      if (this.#own.ofAnswer !== '') this.#flush(emit);
+      this.#own.ofAnswer = membersOf(fields);
+      return;
+    }
+    this.#choice(choice, emit);
+    if (this.#own.ofChoice !== '') this.#flush(emit);
+    const { message, ...around } = fields;
+    this.#own.choice = choice;
+    this.#own.ofChoice = membersOf(around);
+    if (message !== undefined) this.#chunk(choice, JSON.stringify(message), emit);
+  }
+
+  #flush(emit: Emit): void {
+    if (this.#own.ofChoice !== '') this.#chunk(this.#own.choice, '{}', emit);
+    else if (this.#own.ofAnswer !== '') emit({ event: '', data: `${this.#head}${this.#own.takeTail(this.#tail)}` });
   }
 
   /** The choice, announced with its role. */
@@ -119,7 +153,11 @@ export class ChatStreamEncoder implements StreamEncoder {
   }
 
   #chunk(choice: number, delta: string, emit: Emit, logprobs = 'null', finish = 'null', more = ''): void {
-    const data = `${this.#head}{"index":${choice},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finish}${more}}${this.#tail}`;
+    const own = this.#own;
+    if (own.ofChoice !== '' && own.choice !== choice) this.#flush(emit);
+    const around = own.ofChoice === '' ? more : more + own.takeOfChoice();
+    const tail = own.ofAnswer === '' ? this.#tail : own.takeTail(this.#tail);
+    const data = `${this.#head}{"index":${choice},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finish}${around}}${tail}`;
     emit({ event: '', data });
   }
 
@@ -206,6 +244,11 @@ export class ChatStreamEncoder implements StreamEncoder {
     }
   }
 
+  #logprobs({ choice, logprobs }: StreamPart & { type: 'logprobs' }): JsonObject | null {
+    const { refusal = false, textLength = 0 } = this.#choices.get(choice) ?? {};
+    return writeLogprobs(logprobs, refusal && textLength === 0);
+  }
+
   #text(index: number, text: string, choice: Choice, open: OpenPart, emit: Emit): void {
     choice.textLength += text.length;
     open.length += text.length;
@@ -241,11 +284,39 @@ export class ChatStreamEncoder implements StreamEncoder {
   }
 
   #end(emit: Emit): void {
+    if (this.#own.ofChoice !== '') this.#flush(emit);
     if (this.#context.includeUsage && this.#usage !== null) {
-      emit({ event: '', data: `${this.#head}],"usage":${JSON.stringify(writeUsage(this.#usage))}}` });
-    }
+      const usage = JSON.stringify(withUncounted(writeUsage(this.#usage), this.#ownUsage));
+      emit({ event: '', data: `${this.#head}${this.#own.takeTail(`],"usage":${usage}}`)}` });
+    } else this.#flush(emit);
     emit({ event: '', data: '[DONE]' });
   }
+}
+
+/** Members that wait for the next event, as JSON text with a comma before each; '' = none. */
+class OwnNews {
+  ofAnswer = '';
+  ofChoice = '';
+  /** Whose `ofChoice` are. */
+  choice = 0;
+
+  takeOfChoice(): string {
+    const { ofChoice } = this;
+    this.ofChoice = '';
+    return ofChoice;
+  }
+
+  /** The end of an event, with the answer's members in it. */
+  takeTail(tail: string): string {
+    const { ofAnswer } = this;
+    this.ofAnswer = '';
+    return `${tail.slice(0, -1)}${ofAnswer}}`;
+  }
+}
+
+function membersOf(fields: JsonObject): string {
+  const text = JSON.stringify(fields).slice(1, -1);
+  return text === '' ? '' : `,${text}`;
 }
 
 function openPart(part: Part, choice: Choice, legacy: boolean): OpenPart {

@@ -7,7 +7,7 @@ import type { Seal, Sign } from './thinking.ts';
 
 /** A call as it stands in `tool_calls`, of a function or of a custom tool, whole or the beginning of a streamed one. */
 
-const KNOWN = new Set(['id', 'type', 'function', 'custom', 'index', 'extra_content']);
+export const OF_CALL = new Set(['id', 'type', 'function', 'custom', 'index', 'extra_content']);
 
 /** `madeUpId`: of a call whose provider gave it none. */
 export function readToolCall(call: Fields, sign: Sign, madeUpId: () => string): ToolCallPart {
@@ -15,7 +15,7 @@ export function readToolCall(call: Fields, sign: Sign, madeUpId: () => string): 
   const tool = call.requiredObject(isCustom ? 'custom' : 'function');
   const id = call.string('id');
   const signature = googleSignature(call.value);
-  const rest = call.rest(KNOWN);
+  const rest = call.rest(OF_CALL);
   return {
     kind: 'tool_call',
     id: id === undefined || id === '' ? madeUpId() : id,

@@ -2,6 +2,7 @@ import type { TokenLogprob } from '../../../../facts/answer.ts';
 import type { JsonObject } from '../../../../facts/conversation.ts';
 import { inputTokens, outputTokens, totalTokens, type Usage } from '../../../../facts/llm.ts';
 import { Fields, isObject } from '../fields.ts';
+import { type Counted, uncounted } from '../uncounted.ts';
 import { chatUsage } from './native.ts';
 import { given } from './own.ts';
 
@@ -11,6 +12,19 @@ import { given } from './own.ts';
 export function readUsage(body: JsonObject): Usage | null {
   if (isObject(body.usage)) return chatUsage(body.usage);
   return isObject(body.x_groq) && isObject(body.x_groq.usage) ? chatUsage(body.x_groq.usage) : null;
+}
+
+const COUNTED: Counted = new Map([
+  ['prompt_tokens', null],
+  ['completion_tokens', null],
+  ['total_tokens', null],
+  ['prompt_tokens_details', new Set(['cached_tokens', 'cache_write_tokens'])],
+  ['completion_tokens_details', new Set(['reasoning_tokens'])],
+]);
+
+/** `usage` of a body, as far as it is more than the counts: tokens of audio and of predictions, prices. */
+export function ownUsage(body: JsonObject): JsonObject | undefined {
+  return isObject(body.usage) ? uncounted(body.usage, COUNTED) : undefined;
 }
 
 /** The counts as OpenAI has them: what was cached is part of the prompt, reasoning part of the completion. */
@@ -45,8 +59,11 @@ function readLogprob(token: Fields): TokenLogprob {
   };
 }
 
-export function writeLogprobs(tokens: readonly TokenLogprob[] | undefined): JsonObject | null {
-  return tokens === undefined ? null : { content: tokens.map(writeLogprob), refusal: null };
+/** `refusal`: they are a refusal's. */
+export function writeLogprobs(tokens: readonly TokenLogprob[] | undefined, refusal: boolean): JsonObject | null {
+  const written = tokens?.map(writeLogprob);
+  if (written === undefined) return null;
+  return refusal ? { content: null, refusal: written } : { content: written, refusal: null };
 }
 
 function writeLogprob({ token, logprob, bytes, top }: TokenLogprob): JsonObject {

@@ -3,7 +3,8 @@ import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { AnswerContext, ReplyContext } from '../codec.ts';
 import { Fields } from '../fields.ts';
 import { given } from '../openai-chat/own.ts';
-import { responsesUsage } from './native.ts';
+import { withUncounted } from '../uncounted.ts';
+import { ownUsage, responsesUsage } from './native.ts';
 import { Output } from './output.ts';
 import { extraOf, ownExtra } from './own.ts';
 import { decodeStop, encodeStop, encodeUsage, RESPONSE, responseObject, telling } from './response.ts';
@@ -18,8 +19,8 @@ export function decodeAnswer(json: JsonObject, context: AnswerContext): Answer {
   for (const item of body.objects('output')) reader.item(item);
   const { parts, logprobs } = reader;
   const error = body.json('error');
-  const rest = { ...body.rest(RESPONSE), ...given('error', error) };
   const usage = body.json('usage');
+  const rest = { ...body.rest(RESPONSE), ...given('error', error), ...given('usage', ownUsage(usage)) };
   return {
     id: body.string('id') ?? '',
     model: body.string('model') ?? context.model,
@@ -37,6 +38,7 @@ export function encodeAnswer(answer: Answer, context: ReplyContext): JsonObject 
   const [choice] = answer.choices;
   if (choice?.logprobs !== undefined) output.logprobs(choice.logprobs);
   for (const part of choice?.parts ?? []) output.begin(part)?.end();
+  const { usage, ...own } = ownExtra(answer);
   const stop = encodeStop(choice?.stop ?? null);
   output.settle(stop.status === 'incomplete');
   return {
@@ -44,7 +46,7 @@ export function encodeAnswer(answer: Answer, context: ReplyContext): JsonObject 
     ...stop,
     completed_at: stop.status === 'completed' ? context.now : null,
     output: output.items,
-    usage: answer.usage && encodeUsage(answer.usage),
-    ...ownExtra(answer),
+    usage: answer.usage && withUncounted(encodeUsage(answer.usage), usage),
+    ...own,
   };
 }

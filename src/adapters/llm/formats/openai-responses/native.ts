@@ -1,9 +1,11 @@
 import type { GatewayError } from '../../../../errors/table.ts';
+import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import { count, detail, fromInclusive, type ReportedUsage } from '../../usage.ts';
 import { eventName } from '../events.ts';
 import type { Format, StreamShape } from '../format.ts';
 import { laterReport } from '../openai-chat/native.ts';
+import { type Counted, uncounted } from '../uncounted.ts';
 
 /** Input includes what was cached, output what was reasoning (https://platform.openai.com/docs/api-reference/responses). */
 export function responsesUsage(report: ReportedUsage): Usage {
@@ -15,6 +17,19 @@ export function responsesUsage(report: ReportedUsage): Usage {
     cacheWrite: detail(report, 'input_tokens_details', 'cache_write_tokens'),
     reasoning: detail(report, 'output_tokens_details', 'reasoning_tokens'),
   });
+}
+
+const COUNTED: Counted = new Map([
+  ['input_tokens', null],
+  ['output_tokens', null],
+  ['total_tokens', null],
+  ['input_tokens_details', new Set(['cached_tokens', 'cache_write_tokens'])],
+  ['output_tokens_details', new Set(['reasoning_tokens'])],
+]);
+
+/** What a report says beside the hub's counts. */
+export function ownUsage(report: JsonObject | undefined): JsonObject | undefined {
+  return report && uncounted(report, COUNTED);
 }
 
 const stream: StreamShape = {

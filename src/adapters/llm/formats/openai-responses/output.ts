@@ -44,6 +44,8 @@ export class Output {
   #group: MessageItem | ReasoningItem | null = null;
   #text: ContentWriter | null = null;
   #logprobs: JsonObject[] = [];
+  /** By id: the indices of items that were announced. */
+  readonly #announced = new Map<unknown, number>();
 
   /** `maxHeldBytes`: of all that is kept for the whole forms. */
   constructor(request: Conversation, maxHeldBytes: number, onEvent: OnEvent) {
@@ -190,10 +192,25 @@ export class Output {
     return reasoning.begin(said);
   }
 
-  #whole(item: JsonObject): void {
+  /** An item of which the whole is still to come. It has an id, by which that is known. */
+  announce(item: JsonObject): void {
+    if (typeof item.id !== 'string' || this.#announced.has(item.id)) return;
     this.#regroup(null);
     this.hold(JSON.stringify(item));
-    this.close(this.add(item), undefined);
+    this.#announced.set(item.id, this.add(item));
+  }
+
+  /** The index of the announced item with an id. */
+  announced(id: unknown): number | undefined {
+    return this.#announced.get(id);
+  }
+
+  #whole(item: JsonObject): void {
+    const at = this.#announced.get(item.id);
+    if (at === undefined) this.#regroup(null);
+    this.hold(JSON.stringify(item));
+    if (at !== undefined) this.items[at] = item;
+    this.close(at ?? this.add(item), undefined);
   }
 }
 

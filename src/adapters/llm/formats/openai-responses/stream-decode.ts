@@ -1,12 +1,12 @@
 import type { ProviderFault, StreamPart } from '../../../../facts/answer.ts';
-import type { Part } from '../../../../facts/conversation.ts';
+import type { JsonObject, Part } from '../../../../facts/conversation.ts';
 import type { AnswerContext, Frame, StreamDecoder } from '../codec.ts';
 import { Fields, parseObject } from '../fields.ts';
 import { given } from '../openai-chat/own.ts';
 import { streamFault } from './faults.ts';
-import { responsesUsage } from './native.ts';
-import { ownId } from './own.ts';
-import { decodeStop } from './response.ts';
+import { ownUsage, responsesUsage } from './native.ts';
+import { extraOf, FORMAT, ownId } from './own.ts';
+import { decodeStop, RESPONSE } from './response.ts';
 import { type Piece, Pieces } from './stream-pieces.ts';
 import { decodeReasoning } from './thinking.ts';
 import { decodeCall, messageMembers, TurnReader, withItem } from './turn.ts';
@@ -51,6 +51,7 @@ export class ResponsesStreamDecoder implements StreamDecoder {
     if (type === 'error' || (type === '' && event.has('error'))) {
       return this.#fault(streamFault(event.json('error') ?? event.value));
     }
+    this.#padding(event);
     this.#event(type, event);
   }
 
@@ -103,8 +104,15 @@ export class ResponsesStreamDecoder implements StreamDecoder {
       case 'response.reasoning_summary_part.done':
         return;
       default:
-        // Built-in tools at work, keep-alives: nothing to tell, but the provider is there.
-        if (this.#started) this.#pieces.emit({ type: 'ping' });
+        // Built-in tools at work, keep-alives: nothing that others would understand, but the provider is there.
+        if (this.#started) this.#pieces.emit({ type: 'ping', ...extraOf(eventOf(type, event)) });
+    }
+  }
+
+  /** What hides the length of an event belongs to the event that it becomes. */
+  #padding({ value: { obfuscation } }: Fields): void {
+    if (obfuscation !== undefined) {
+      this.#pieces.emit({ type: 'extra', choice: 0, extra: { format: FORMAT, fields: { obfuscation } } });
     }
   }
 
@@ -117,6 +125,7 @@ export class ResponsesStreamDecoder implements StreamDecoder {
       model: response?.string('model') ?? this.#context.model,
       created: response?.number('created_at') ?? 0,
       ...given('serviceTier', response?.string('service_tier')),
+      ...extraOf(response?.rest(RESPONSE)),
     });
   }
 
@@ -129,6 +138,9 @@ export class ResponsesStreamDecoder implements StreamDecoder {
     else if (type === 'function_call' || type === 'custom_tool_call') {
       const { pieces } = this.#item(at, type, fields);
       pieces.set(CALL, this.#pieces.open('arguments', decodeCall(fields, true)));
+    } else {
+      this.#start(undefined);
+      this.#pieces.emit({ type: 'ping', ...extraOf(eventOf('response.output_item.added', event)) });
     }
   }
 
@@ -285,6 +297,8 @@ export class ResponsesStreamDecoder implements StreamDecoder {
     for (const at of [...this.#items.keys()]) this.#itemDone(at, this.#items.get(at)?.fields);
     const ended = Fields.ofAnswer({ ...response.value, status });
     const stop = decodeStop(ended, this.#pieces.tells) ?? { cause: 'stop', raw: status };
+    const own = { ...response.rest(RESPONSE), ...given('usage', ownUsage(usage)) };
+    if (Object.keys(own).length > 0) this.#pieces.emit({ type: 'extra', extra: { format: FORMAT, fields: own } });
     this.#pieces.emit({ type: 'finish', choice: 0, stop });
     if (usage !== undefined) this.#pieces.emit({ type: 'usage', usage: responsesUsage(usage) });
     this.#over = true;
@@ -299,6 +313,13 @@ export class ResponsesStreamDecoder implements StreamDecoder {
     this.#over = true;
     this.#pieces.emit({ type: 'error', fault });
   }
+}
+
+/** An event as it stands, but for its number. */
+function eventOf(type: string, { value }: Fields): JsonObject | undefined {
+  if (type === '' || type === 'keepalive') return undefined;
+  const { sequence_number: _, obfuscation: __, ...members } = value;
+  return { ...members, type };
 }
 
 /** By which an item knows its pieces. */

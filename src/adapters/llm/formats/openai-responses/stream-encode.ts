@@ -2,8 +2,11 @@ import type { ProviderFault, Stop, StreamPart } from '../../../../facts/answer.t
 import type { JsonObject } from '../../../../facts/conversation.ts';
 import type { Usage } from '../../../../facts/llm.ts';
 import type { Frame, ReplyContext, StreamEncoder } from '../codec.ts';
+import { isObject } from '../fields.ts';
+import { withUncounted } from '../uncounted.ts';
 import { failureCode } from './faults.ts';
 import { Output, type PartWriter } from './output.ts';
+import { ownExtra } from './own.ts';
 import { encodeStop, encodeUsage, responseObject } from './response.ts';
 
 /**
@@ -19,6 +22,9 @@ export class ResponsesStreamEncoder implements StreamEncoder {
   #response: JsonObject | null = null;
   #stop: Stop | null = null;
   #usage: Usage | null = null;
+  /** What only this format knows of the response; and what hides the length of the next event. */
+  #own: JsonObject = {};
+  #padding: unknown;
   #over = false;
 
   constructor(context: ReplyContext) {
@@ -29,7 +35,7 @@ export class ResponsesStreamEncoder implements StreamEncoder {
   /** Throws `TooMuchToHold`. */
   part(part: StreamPart, emit: (frame: Frame) => void): void {
     // The format has one choice; no client of it asks for more.
-    if (this.#over || ('choice' in part && part.choice !== 0)) return;
+    if (this.#over || ('choice' in part && (part.choice ?? 0) !== 0)) return;
     this.#emit = emit;
     if (part.type === 'ping' && this.#response === null) return;
     if (part.type === 'start') this.#start(part);
@@ -77,7 +83,11 @@ export class ResponsesStreamEncoder implements StreamEncoder {
         this.#usage = part.usage;
         return;
       case 'ping':
-        this.#event('keepalive', {});
+        this.#ping(ownExtra(part));
+        return;
+      case 'extra':
+        if (part.choice === undefined) this.#own = { ...this.#own, ...ownExtra(part) };
+        else this.#padding = ownExtra(part).obfuscation;
         return;
       case 'error':
         this.#fail(part.fault);
@@ -87,11 +97,25 @@ export class ResponsesStreamEncoder implements StreamEncoder {
     }
   }
 
-  #start(head: { id: string; model: string; created: number; serviceTier?: string }): void {
+  #start(head: Omit<StreamPart & { type: 'start' }, 'type'>): void {
     if (this.#response !== null) return;
-    this.#response = responseObject(head, this.#context);
+    const { usage, ...own } = ownExtra(head);
+    if (usage !== undefined) this.#own = { usage };
+    this.#response = { ...responseObject(head, this.#context), ...own };
     this.#event('response.created', { response: this.#response });
     this.#event('response.in_progress', { response: this.#response });
+  }
+
+  /** An event of a built-in tool, or one that is known to this format alone, goes out as it came. */
+  #ping({ type, item, ...members }: JsonObject): void {
+    if (typeof type !== 'string') return this.#event('keepalive', {});
+    if (type === 'response.output_item.added' && isObject(item)) return this.#output.announce(item);
+    const at = this.#output.announced(members.item_id);
+    this.#event(type, {
+      ...members,
+      ...(item !== undefined && { item }),
+      ...(at !== undefined && { output_index: at }),
+    });
   }
 
   #end(): void {
@@ -115,13 +139,19 @@ export class ResponsesStreamEncoder implements StreamEncoder {
 
   #finish(status: string, members: JsonObject): void {
     this.#over = true;
-    const usage = this.#usage && encodeUsage(this.#usage);
+    const { usage: ownUsage, ...own } = this.#own;
+    const usage = this.#usage && withUncounted(encodeUsage(this.#usage), ownUsage);
     this.#event(`response.${status}`, {
-      response: { ...this.#response, ...members, output: this.#output.items, usage },
+      response: { ...this.#response, ...members, ...own, output: this.#output.items, usage },
     });
   }
 
   #event(type: string, members: JsonObject): void {
-    this.#emit({ event: type, data: JSON.stringify({ type, sequence_number: this.#sequence++, ...members }) });
+    const event: JsonObject = { type, sequence_number: this.#sequence++, ...members };
+    if (this.#padding !== undefined) {
+      event.obfuscation = this.#padding;
+      this.#padding = undefined;
+    }
+    this.#emit({ event: type, data: JSON.stringify(event) });
   }
 }

@@ -378,7 +378,13 @@ test('an answer that Gemini can give comes back as it was', () => {
   });
   fc.assert(
     fc.property(anyAnswer, (answer) => {
-      expect(decode(encode(answer))).toEqual(answer);
+      // What grounds an answer is kept twice: as the hub says it, and as it stood.
+      const again = decode(encode(answer));
+      for (const choice of again.choices) delete choice.extra?.fields.groundingMetadata;
+      const bare = again.choices.map(({ extra, ...choice }) =>
+        extra === undefined || Object.keys(extra.fields).length === 0 ? choice : { ...choice, extra },
+      );
+      expect({ ...again, choices: bare }).toEqual(answer);
     }),
     { numRuns: 300 },
   );

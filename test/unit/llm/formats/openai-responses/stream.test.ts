@@ -13,6 +13,7 @@ import {
   anyName,
   anyUsage,
   asJson,
+  commonParts,
   conversation,
   decodeStream,
   deltaOf,
@@ -401,7 +402,7 @@ describe('decoding streams', () => {
     ]);
     expectWellFormed(parts);
     const extra = (fields: JsonObject) => ({ extra: { format: 'responses', fields } });
-    expect(normaliseParts(parts)).toEqual([
+    expect(normaliseParts(commonParts(parts))).toEqual([
       { type: 'start', id: 'resp_1', model: 'gpt-5-2025-08-07', created: 1_700_000_000, serviceTier: 'default' },
       { type: 'part', choice: 0, index: 0, part: { kind: 'thinking', text: '', summary: true, id: 'rs_1' } },
       { type: 'thinking', choice: 0, index: 0, text: 'Thinking.' },
