@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import type { ErrorDialect } from './errors/render.ts';
 import type { GatewayError } from './errors/table.ts';
@@ -11,6 +12,8 @@ export interface DownstreamTls {
   readonly alpn: string;
   /** Subject alternative names of a verified client certificate (mTLS), e.g. `URI:spiffe://…`, `DNS:…`; empty without one. */
   readonly clientSans: readonly string[];
+  /** The verified client certificate; absent without one. */
+  readonly clientCertificate?: X509Certificate;
 }
 
 /** Receives a request body as it arrives. Chunks belong to the receiver (a driver copies where its memory is borrowed). */
@@ -57,6 +60,8 @@ export interface Downstream {
   readonly knownAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** Address of ours that the client connected to; absent where the driver can't tell. */
+  readonly localAddress?: string;
   readonly tls: DownstreamTls | null;
   /** False where the request has no body at all (no content-length, or 0, and no transfer-encoding). */
   readonly hasBody: boolean;
@@ -204,6 +209,8 @@ export class Exchange {
   /** Whose data this is: every cache, affinity, session and fair-share key begins with it. */
   tenant = 'anonymous';
   apiKey: ApiKeyIdentity | null = null;
+  /** The key itself, which expressions may ask for by name (`unredacted`). */
+  apiKeySecret: string | null = null;
   /** Name of the header the client's credential came in, once a policy used it; such a header is not forwarded. */
   credentialHeader: string | null = null;
 
@@ -224,6 +231,10 @@ export class Exchange {
   keepsLlmRequest = false;
   /** The head of the response, from before response policies see it. */
   response: ResponseHead | null = null;
+  /** The gRPC status that came behind the response's body; null without one. */
+  grpcStatus: number | null = null;
+  /** Milliseconds from start until our head was sent; -1 where nobody asks for it. */
+  headSentMs = -1;
   logEdits: LogEdits | null = null;
 
   /** What the client was sent. 0 until the head was written. */
@@ -346,6 +357,11 @@ export class Exchange {
   elapsedMs(): number {
     return performance.now() - this.startedAt;
   }
+}
+
+/** A status as `grpc-status` gives it; null where it is none. */
+export function grpcStatusOf(text: string | undefined): number | null {
+  return text !== undefined && /^[0-9]{1,2}$/.test(text) ? Number(text) : null;
 }
 
 /** A reply a policy gives in the backend's stead. */

@@ -128,6 +128,7 @@ class ApiKeys implements CompiledPolicy {
       if (found === undefined) continue;
       if (identity === undefined) {
         identity = found;
+        exchange.apiKeySecret = credential;
         place.consume(exchange);
       } else {
         // A second copy of a gateway key must not get to the backend either, and the exchange remembers one header.

@@ -1,14 +1,15 @@
 import type { Replier } from '../adapters/adapter.ts';
 import { renderError } from '../errors/render.ts';
 import { GatewayError } from '../errors/table.ts';
-import type {
-  DownstreamUpgrade,
-  EndCause,
-  Exchange,
-  HeldResponse,
-  LocalReply,
-  ResponseHead,
-  UpgradedConnection,
+import {
+  type DownstreamUpgrade,
+  type EndCause,
+  type Exchange,
+  grpcStatusOf,
+  type HeldResponse,
+  type LocalReply,
+  type ResponseHead,
+  type UpgradedConnection,
 } from '../exchange.ts';
 import { HeaderList } from '../headers.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
@@ -195,6 +196,8 @@ export class PipelineReplier implements Replier {
 
   end(exchange: Exchange, trailers?: readonly string[]): void {
     if (exchange.endCause !== null) return;
+    if (trailers !== undefined && trailers.length > 0)
+      exchange.grpcStatus = grpcStatusOf(new HeaderList([...trailers]).get('grpc-status'));
     const held = exchange.heldResponse;
     if (held?.error) return this.error(exchange, held.error);
     if (held?.head) {
@@ -261,6 +264,7 @@ export class PipelineReplier implements Replier {
     if (head === null) return;
     if (this.#serverTiming) head.headers.add('server-timing', serverTiming(exchange));
     exchange.status = head.status;
+    if (exchange.logEdits !== null) exchange.headSentMs = exchange.elapsedMs();
     exchange.downstream.writeHead(head.status, head.headers.raw);
   }
 

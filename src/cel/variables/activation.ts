@@ -50,8 +50,6 @@ export interface CelFacts {
   readonly responseBody?: BodyBytes | null;
   /** Of a verified token. `rawToken` null: not kept. */
   readonly jwt?: { readonly claims: object; readonly rawToken: string | null } | null;
-  /** The key that `exchange.apiKey` names; null: not kept. */
-  readonly apiKeySecret?: string | null;
   readonly basicAuth?: { readonly username: string } | null;
   readonly llm?: LlmDetails | null;
   /** The body of an LLM request, as an object, while LLM policies run. */
@@ -73,18 +71,7 @@ export interface CelFacts {
   readonly metadata?: object | null;
   /** Unix milliseconds. */
   readonly endTimeMs?: number | null;
-  /** Milliseconds from the upstream's answer to the head of ours. */
-  readonly responseProcessingMs?: number | null;
   readonly routeKind?: string | null;
-  /** The client's certificate, beyond its alternative names. */
-  readonly certificate?: {
-    readonly issuer: string;
-    readonly subject: string;
-    readonly subjectCn: string | null;
-    readonly pem: string;
-  } | null;
-  /** Address of ours that the client connected to. */
-  readonly localAddress?: string | null;
   /** The address that a proxy in front of us says is the client's; `rawAddress` stays the peer's. */
   readonly client?: { readonly address: string; readonly port: number } | null;
   readonly workload?: { readonly name: string; readonly namespace: string; readonly serviceAccount: string } | null;
@@ -92,7 +79,7 @@ export interface CelFacts {
 }
 
 /** The parts of a client connection that expressions read. */
-export type Connection = Pick<Downstream, 'remoteAddress' | 'remotePort' | 'localPort' | 'tls'>;
+export type Connection = Pick<Downstream, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort' | 'tls'>;
 
 const NOTHING: CelFacts = {};
 

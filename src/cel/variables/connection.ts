@@ -7,7 +7,7 @@ import { fieldOf, record, text } from './fields.ts';
 type GatewayDefinition = Definition<GatewayActivation>;
 
 const ofConnection = fieldOf(({ connection }) => connection);
-const ofCertificate = fieldOf(({ facts }) => facts.certificate);
+const ofCertificate = fieldOf(({ connection }) => connection?.tls?.clientCertificate);
 const ofWorkload = fieldOf(({ facts }) => facts.workload);
 
 /** Alternative names of the client's certificate without their kind: `spiffe://…`, `example.com`. */
@@ -31,6 +31,11 @@ function identity(activation: GatewayActivation) {
 const ofIdentity = fieldOf(identity);
 const NONE = new HeaderList();
 
+/** Node gives each part of a name a line. */
+function oneLine(name: string | undefined): string | null {
+  return text(name?.replaceAll('\n', ', '));
+}
+
 export const source: GatewayDefinition = record('Who sends the request.', ({ connection }) => connection !== null, {
   address: ofConnection('The IP address.', ({ remoteAddress }, { facts }) => facts.client?.address ?? remoteAddress),
   port: ofConnection('The port.', ({ remotePort }, { facts }) => BigInt(facts.client?.port ?? remotePort)),
@@ -52,10 +57,13 @@ export const source: GatewayDefinition = record('Who sends the request.', ({ con
   subjectAltNames: ofConnection('The alternative names of a verified client certificate.', (_, activation) =>
     names(activation),
   ),
-  issuer: ofCertificate("The client certificate's issuer.", ({ issuer }) => issuer),
-  subject: ofCertificate("The client certificate's subject.", ({ subject }) => subject),
-  subjectCn: ofCertificate("The common name in the client certificate's subject.", ({ subjectCn }) => subjectCn),
-  certificate: ofCertificate("The client's certificate, PEM.", ({ pem }) => pem),
+  issuer: ofCertificate("The client certificate's issuer: `O=Acme, CN=ca`.", ({ issuer }) => oneLine(issuer)),
+  subject: ofCertificate("The client certificate's subject: `O=Acme, CN=alice`.", ({ subject }) => oneLine(subject)),
+  subjectCn: ofCertificate("The common name in the client certificate's subject.", (certificate) => {
+    const names = certificate.toLegacyObject().subject?.CN as string | string[] | undefined;
+    return text(Array.isArray(names) ? names[0] : names);
+  }),
+  certificate: ofCertificate("The client's certificate, PEM.", (certificate) => certificate.toString()),
   unverifiedWorkload: record(
     'The workload that has the IP address; nothing proves it.',
     ({ facts }) => (facts.workload ?? null) !== null,
@@ -74,7 +82,7 @@ export const destination: GatewayDefinition = record(
   'Where the client connected to.',
   ({ connection }) => connection !== null,
   {
-    address: ofConnection('The IP address.', (_, { facts }) => text(facts.localAddress)),
+    address: ofConnection('The IP address.', ({ localAddress }) => text(localAddress)),
     port: ofConnection('The port.', ({ localPort }) => BigInt(localPort)),
     hostname: ofConnection('The host, of TLS connections the SNI.', ({ tls }) => text(tls?.sni)),
   },

@@ -1,4 +1,4 @@
-import type { BodyBytes } from '../../exchange.ts';
+import { type BodyBytes, grpcStatusOf } from '../../exchange.ts';
 import type { Definition } from '../definitions.ts';
 import { invalidArgument } from '../errors.ts';
 import { HeaderView } from '../values/headers.ts';
@@ -65,7 +65,9 @@ export const response: GatewayDefinition = record(
   ({ response }) => response !== null,
   {
     code: ofResponse('The status code.', ({ status }) => BigInt(status)),
-    grpcStatus: ofResponse('The gRPC status, where there is one.', ({ grpcStatus }) => integer(grpcStatus)),
+    grpcStatus: ofResponse('The gRPC status, where there is one.', ({ grpcStatus, headers }, { exchange }) =>
+      integer(grpcStatus ?? exchange?.grpcStatus ?? grpcStatusOf(headers.get('grpc-status'))),
+    ),
     headers: ofResponse('The headers, by lower-case name.', ({ headers }) => new HeaderView(headers, null)),
     body: ofResponse(
       'The body, as bytes. It is held to `maxBufferSize`; a longer one is an error.',
@@ -118,8 +120,10 @@ export const proxy: GatewayDefinition = record(
       ({ upstreamStartMs, upstreamHeadMs }) =>
         upstreamHeadMs < 0 || upstreamStartMs < 0 ? null : CelDuration.fromMs(upstreamHeadMs - upstreamStartMs),
     ),
-    responseProcessingDuration: ofRequest('From the head of the answer to the head of ours.', (_, { facts }) =>
-      typeof facts.responseProcessingMs === 'number' ? CelDuration.fromMs(facts.responseProcessingMs) : null,
+    responseProcessingDuration: ofRequest(
+      'From the head of the answer to the head of ours; in logs.',
+      ({ headSentMs, upstreamHeadMs }) =>
+        headSentMs < 0 || upstreamHeadMs < 0 ? null : CelDuration.fromMs(headSentMs - upstreamHeadMs),
     ),
   },
 );

@@ -50,7 +50,8 @@ export const apiKey: GatewayDefinition = {
   read: (activation) => {
     const key = activation.exchange?.apiKey;
     if (key === null || key === undefined) return null;
-    return activation.once('apiKey', () => new ClaimsMap(key.metadata, 'key', activation.facts.apiKeySecret ?? null));
+    const secret = activation.exchange?.apiKeySecret ?? null;
+    return activation.once('apiKey', () => new ClaimsMap(key.metadata, 'key', secret));
   },
 };
 

@@ -30,12 +30,14 @@ export class Peer {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
+  readonly localAddress: string;
   readonly tls: DownstreamTls | null;
 
   constructor(socket: Socket, tls: DownstreamTls | null) {
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = socket.localPort ?? 0;
+    this.localAddress = plainAddress(socket.localAddress ?? '');
     this.tls = tls;
   }
 }

@@ -220,6 +220,9 @@ export class Http1Downstream implements Downstream {
   get localPort(): number {
     return this.#connection.peer.localPort;
   }
+  get localAddress(): string {
+    return this.#connection.peer.localAddress;
+  }
   get tls(): DownstreamTls | null {
     return this.#connection.peer.tls;
   }

@@ -198,6 +198,9 @@ export class Http2Downstream implements Downstream {
   get localPort(): number {
     return this.#connection.peer.localPort;
   }
+  get localAddress(): string {
+    return this.#connection.peer.localAddress;
+  }
   get tls(): DownstreamTls | null {
     return this.#connection.peer.tls;
   }

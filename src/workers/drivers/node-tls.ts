@@ -83,10 +83,12 @@ function refuse(socket: Socket, alert: Buffer): void {
 /** What a finished handshake tells about its client. */
 export function readTlsFacts(socket: TLSSocket): DownstreamTls {
   const sni = (socket as { servername?: string | false }).servername;
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
   return {
     sni: typeof sni === 'string' ? sni.toLowerCase() : '',
     alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
-    clientSans: socket.authorized ? parseSans(socket.getPeerX509Certificate()?.subjectAltName ?? '') : [],
+    clientSans: parseSans(certificate?.subjectAltName ?? ''),
+    ...(certificate !== undefined && { clientCertificate: certificate }),
   };
 }
 

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Definition } from '../../../src/cel/definitions.ts';
 import { activationOfConnection, compileCel, gatewayEnvironment, toJs } from '../../../src/cel/index.ts';
@@ -103,6 +105,13 @@ describe('request', () => {
         response,
       }),
     ).toBe(true);
+    const head = { status: 200, headers: new HeaderList(['grpc-status', '5']) };
+    expect(toJs(evaluate('response.grpcStatus', { response: head }))).toBe(5);
+    const trailed = exchangeOf();
+    trailed.grpcStatus = 7;
+    expect(toJs(evaluate('response.grpcStatus', { response: { ...head, headers: new HeaderList() } }, trailed))).toBe(
+      7,
+    );
     expect(evaluate('response == null && !has(response.code)')).toBe(true);
     expect(failure('response.code')).toMatchObject({
       code: 'no_such_key',
@@ -121,9 +130,16 @@ describe('request', () => {
     });
     exchange.upstreamStartMs = 1.5;
     exchange.upstreamHeadMs = 101.5;
+    exchange.headSentMs = 102.5;
     expect(
-      toJs(evaluate('[proxy.gateway, proxy.listener.name, proxy.route, string(proxy.upstreamDuration)]', {}, exchange)),
-    ).toEqual([{ namespace: 'default', name: 'gw' }, 'l', { namespace: '', name: 'r' }, '0.1s']);
+      toJs(
+        evaluate(
+          '[proxy.gateway, proxy.listener.name, proxy.route, string(proxy.upstreamDuration), string(proxy.responseProcessingDuration)]',
+          {},
+          exchange,
+        ),
+      ),
+    ).toEqual([{ namespace: 'default', name: 'gw' }, 'l', { namespace: '', name: 'r' }, '0.1s', '0.001s']);
   });
 });
 
@@ -145,8 +161,9 @@ describe('who asks', () => {
     const exchange = exchangeOf();
     exchange.apiKey = { id: 'k', metadata: { group: 'dev' }, allowedModels: null };
     expect(toJs(evaluate('[apiKey.group, apiKey.key]', {}, exchange))).toEqual(['dev', '<redacted>']);
-    expect(evaluate('apiKey.key.unredacted()', { apiKeySecret: 'sk' }, exchange)).toBe('sk');
     expect(failure('apiKey.key.unredacted()', {}, exchange).message).toBe('this credential is not kept');
+    exchange.apiKeySecret = 'sk';
+    expect(evaluate('apiKey.key.unredacted()', {}, exchange)).toBe('sk');
     expect(failure('jwt.rawToken + "x"', { jwt }).message).toBe('no such overload: _+_(secret, string)');
   });
 
@@ -156,7 +173,7 @@ describe('who asks', () => {
       alpn: 'h2',
       clientSans: ['DNS:a.example', 'URI:spiffe://td/ns/default/sa/web'],
     };
-    const connection = { remoteAddress: '10.1.2.3', remotePort: 5, localPort: 443, tls };
+    const connection = { remoteAddress: '10.1.2.3', remotePort: 5, localAddress: '10.0.0.1', localPort: 443, tls };
     const see = (source: string) =>
       toJs(compileCel(source, gatewayEnvironment()).evaluate(activationOfConnection(connection)));
     expect(see('[source.address, source.port, source.spiffeId, source.identity, source.subjectAltNames]')).toEqual([
@@ -166,7 +183,19 @@ describe('who asks', () => {
       { trustDomain: 'td', namespace: 'default', serviceAccount: 'web' },
       ['a.example', 'spiffe://td/ns/default/sa/web'],
     ]);
-    expect(see('destination')).toEqual({ port: 443, hostname: 'gw.example.com' });
+    const clientCertificate = new X509Certificate(
+      readFileSync(new URL('../../fixtures/tls/client.pem', import.meta.url)),
+    );
+    const certified = activationOfConnection({ ...connection, tls: { ...tls, clientCertificate } });
+    expect(
+      toJs(
+        compileCel(
+          '[source.subject, source.subjectCn, source.certificate.startsWith("-----BEGIN CERTIFICATE"), source.issuer != ""]',
+          gatewayEnvironment(),
+        ).evaluate(certified),
+      ),
+    ).toEqual([clientCertificate.subject.replaceAll('\n', ', '), 'test client', true, true]);
+    expect(see('destination')).toEqual({ address: '10.0.0.1', port: 443, hostname: 'gw.example.com' });
     expect(see('[request == null, "x" in source.connectHeaders, has(source.certificate)]')).toEqual([
       true,
       false,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import * as http2 from 'node:http2';
@@ -124,11 +125,13 @@ test('mutual TLS is asked for only where it is configured', async () => {
   const port = await open();
   const [, facts] = await get(port, 'b.test', { cert: pem('client.pem'), key: pem('client.key') });
   expect(facts.clientSans).toEqual(['URI:spiffe://test/ns/default/sa/client', 'DNS:client.test']);
+  expect(new X509Certificate(String(facts.clientCertificate)).raw).toEqual(new X509Certificate(pem('client.pem')).raw);
   await expect(get(port, 'b.test')).rejects.toThrow();
   await expect(get(port, 'b.test', { cert: pem('stranger.pem'), key: pem('stranger.key') })).rejects.toThrow();
   // The other name takes no notice of a certificate.
   const [, other] = await get(port, 'a.test', { cert: pem('client.pem'), key: pem('client.key') });
   expect(other.clientSans).toEqual([]);
+  expect(other.clientCertificate).toBe(undefined);
 });
 
 test('a session of a name without mutual TLS does not open one with it', async () => {
