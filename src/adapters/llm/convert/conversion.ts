@@ -114,6 +114,15 @@ export class Conversion {
     return this.#provider.codec.decodeFault(status, body, text);
   }
 
+  /** What an error says that came under a status of success, as one does in a stream: its words stand for a status. null: nothing. */
+  decodeLateFault(body: JsonObject): ProviderFault | null {
+    let fault: ProviderFault | null = null;
+    this.streamDecoder().event({ event: 'error', data: JSON.stringify(body) }, (part) => {
+      if (part.type === 'error') fault = part.fault;
+    });
+    return fault;
+  }
+
   encodeFault(fault: ProviderFault): EncodedFault {
     return this.#client.encodeFault(fault);
   }

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
+import type { ProviderFault } from '../../../facts/answer.ts';
 import type { LlmFacts } from '../../../facts/llm.ts';
 import type { Replier } from '../../adapter.ts';
 import { parseObject } from '../formats/fields.ts';
@@ -134,6 +135,10 @@ export class ConvertedPassage implements Passage {
       this.#reply.error(this.#exchange, whole.error);
       return;
     }
+    if (whole.fault !== null) {
+      deliverFault(whole.fault, this.#exchange, this.#reply, this.#conversion, this.#headers);
+      return;
+    }
     if (whole.answer !== null && this.#conversion.streaming) {
       // A stream was asked for and the provider gave the whole: the client gets what it asked for.
       const stream = this.#beginStream();
@@ -167,10 +172,28 @@ export class FaultReader {
     kept: readonly string[],
   ): void {
     const text = Buffer.concat(this.#chunks).toString('utf8');
-    const fault = conversion.decodeFault(status, parseObject(text), text.slice(0, MAX_FAULT_TEXT));
-    const { headers, body } = conversion.encodeFault(fault);
-    reply.local(exchange, status, [...kept, ...headers, 'content-type', 'application/json'], JSON.stringify(body));
+    const fault = conversion.decodeFault(status, parseObject(text), wordsOf(text, status));
+    deliverFault({ ...fault, status }, exchange, reply, conversion, kept);
   }
+}
+
+function deliverFault(
+  fault: ProviderFault,
+  exchange: Exchange,
+  reply: Replier,
+  conversion: Pick<Conversion, 'encodeFault'>,
+  kept: readonly string[],
+): void {
+  const { headers, body } = conversion.encodeFault(fault);
+  reply.local(exchange, fault.status, [...kept, ...headers, 'content-type', 'application/json'], JSON.stringify(body));
+}
+
+/** What a body that is no JSON object says: nothing, or a page made for people, says less than the status. */
+function wordsOf(text: string, status: number): string {
+  const words = text.trim();
+  return words === '' || words.startsWith('<')
+    ? `The provider answered with status ${status}.`
+    : words.slice(0, MAX_FAULT_TEXT);
 }
 
 /** What of a provider's head goes on to a client of another format. */

@@ -9,9 +9,13 @@ const MARK = 'sluice:';
 /** Where signatures are bytes, what is marked is base64 of the whole; it begins so, whatever follows. */
 export const MARKED_BASE64 = Buffer.from(MARK).toString('base64').slice(0, 9);
 
-const MARKED = [Buffer.from(`"${MARK}`), Buffer.from(`"${MARKED_BASE64}`)];
+/** Stands in the ids of items that their provider gave none, so that they are told from a provider's when a client sends them back. */
+export const MADE_UP = 'sluice_';
 
-/** True where a JSON body may hold a marked signature, which its provider would refuse: such a body can't be forwarded as it is. */
+/** Reasoning under an id that was made up is another's, signed or not. */
+const MARKED = [MARK, MARKED_BASE64, `rs_${MADE_UP}`].map((mark) => Buffer.from(`"${mark}`));
+
+/** True where a JSON body may hold another's thinking, which its provider would refuse: such a body can't be forwarded as it is. */
 export function bearsMark(body: Buffer): boolean {
   return MARKED.some((mark) => body.includes(mark));
 }

@@ -131,6 +131,60 @@ describe('a converted answer', () => {
   });
 
   it.each([
+    ['completions', { error: { message: 'No room', code: 429 } }, 429],
+    ['completions', { error: 'No room' }, 502],
+    [
+      'responses',
+      { ...ANSWER, status: 'failed', output: [], error: { code: 'server_error', message: 'No room' } },
+      500,
+    ],
+    ['messages', { type: 'error', error: { type: 'overloaded_error', message: 'No room' } }, 529],
+    ['generateContent', { error: { code: 503, message: 'No room', status: 'UNAVAILABLE' } }, 503],
+  ])('that is an error under a status of success is one, from a provider of %s', async (type, body, status) => {
+    for (const stream of [false, true]) {
+      const target = provider('custom', { settings: { formats: [{ type }] }, hostOverride: 'p:1' });
+      const llm = llmBench({ providers: [[target]] });
+      const contents = [{ role: 'user', parts: [{ text: 'hi' }] }];
+      const exchange = await serve(
+        llm,
+        type === 'generateContent'
+          ? messages({ stream })
+          : { url: `/v1beta/models/m:${stream ? 'streamG' : 'g'}enerateContent`, body: JSON.stringify({ contents }) },
+      );
+      llm.flights[0]!.answer(200, JSON.stringify(body));
+      expect(exchange.status).toBe(status);
+      expect(JSON.parse(exchange.downstream.text).error.message).toBe('No room');
+    }
+  });
+
+  it('that holds none is an error', async () => {
+    const target = provider('custom', { settings: { formats: [{ type: 'completions' }] }, hostOverride: 'p:1' });
+    const llm = llmBench({ providers: [[target]] });
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.answer(200, '{"id":"x","choices":[]}');
+    expect(exchange.status).toBe(502);
+    expect(JSON.parse(exchange.downstream.text)).toMatchObject({ type: 'error', error: { type: 'api_error' } });
+  });
+
+  it.each(['messages', 'generateContent', 'responses'])(
+    'that is an error in no words says its status, from a provider of %s',
+    async (type) => {
+      for (const body of ['', ' <!doctype html><h1>Busy</h1>']) {
+        const target = provider('custom', { settings: { formats: [{ type }] }, hostOverride: 'p:1' });
+        const llm = llmBench({ providers: [[target]] });
+        const user = { role: 'user', content: 'hi' };
+        const exchange = await serve(llm, {
+          url: '/v1/chat/completions',
+          body: JSON.stringify({ model: 'm', messages: [user] }),
+        });
+        llm.flights[0]!.answer(503, body, 'text/html');
+        expect(exchange.status).toBe(503);
+        expect(JSON.parse(exchange.downstream.text).error.message).toBe('The provider answered with status 503.');
+      }
+    },
+  );
+
+  it.each([
     ['JSON', '{"error":{"message":"over quota","type":"insufficient_quota","code":null,"param":null}}', 'over quota'],
     ['text', 'Too many of them', 'Too many of them'],
     ['a page', '<h1>Too many</h1>', 'status 429'],
@@ -305,6 +359,42 @@ describe('thinking that another provider signed', () => {
     expect(flight!.header('anthropic-beta')).toBe('x');
     flight!.answer(200, JSON.stringify({ type: 'message', content: [{ type: 'text', text: 'x' }], usage: {} }));
     expect(exchange.status).toBe(200);
+  });
+
+  it("is not taken for the provider's own where nobody signed it", async () => {
+    const chat = llmBench({
+      providers: [[provider('custom', { settings: { formats: [{ type: 'completions' }] }, hostOverride: 'chat:1' })]],
+    });
+    const own = llmBench({ providers: [[provider('anthropic')]] });
+    const message = { role: 'assistant', content: 'Hello', reasoning_content: 'hm' };
+    const answer = JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] });
+    const told = await serve(chat, messages());
+    chat.flights[0]!.answer(200, answer);
+    const { content } = JSON.parse(told.downstream.text);
+    expect(content).toMatchObject([{ type: 'thinking', thinking: 'hm' }, { text: 'Hello' }]);
+    const [asked, , next] = thinking('');
+    await serve(own, messages({ messages: [asked, { role: 'assistant', content }, next] }));
+    expect(own.flights[0]!.json.messages[1]).toEqual({ role: 'assistant', content: 'Hello' });
+  });
+
+  it("is a summary for OpenAI's own responses, under no id that was made up", async () => {
+    const chat = llmBench({
+      providers: [[provider('custom', { settings: { formats: [{ type: 'completions' }] }, hostOverride: 'chat:1' })]],
+    });
+    const own = llmBench({ providers: [[provider('openAI')]] });
+    const message = { role: 'assistant', content: 'Hello', reasoning_content: 'hm' };
+    const ask = (input: unknown[]) => ({
+      url: '/v1/responses',
+      body: JSON.stringify({ model: 'gpt-5', store: false, input }),
+    });
+    const user = { type: 'message', role: 'user', content: 'hi' };
+    const told = await serve(chat, ask([user]));
+    chat.flights[0]!.answer(200, JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] }));
+    await serve(own, ask([user, ...JSON.parse(told.downstream.text).output, user]));
+    expect(own.flights[0]!.json.input[1]).toEqual({
+      type: 'reasoning',
+      summary: [{ type: 'summary_text', text: 'hm' }],
+    });
   });
 
   it("goes untouched where it is that provider's own", async () => {

@@ -8,7 +8,7 @@ import type {
   ThinkingPart,
 } from '../../../../facts/conversation.ts';
 import { inputOf, wireId, wireName } from '../claude/names.ts';
-import { clientSignature, onlyRedacted, signatureBlock } from '../claude/thinking.ts';
+import { clientSignature, isBare, onlyRedacted, signatureBlock } from '../claude/thinking.ts';
 import type { Feature, Losses } from '../features.ts';
 import { clientName } from '../names.ts';
 import { markSignature, signatureFor } from '../signatures.ts';
@@ -110,9 +110,8 @@ function encodeThinking(part: ThinkingPart, side: Side): JsonObject | null {
   if (side.to === 'client') {
     const redacted = onlyRedacted(part);
     if (redacted !== undefined) return finished(redactedBlock(markSignature(redacted)), part);
-    const signature = clientSignature(part);
-    if (part.text === '' && signature === '') return null;
-    return finished({ type: 'thinking', thinking: part.text, signature }, part);
+    if (isBare(part)) return null;
+    return finished({ type: 'thinking', thinking: part.text, signature: clientSignature(part) }, part);
   }
   const redacted = signatureFor(part.redacted, side.issuer);
   if (redacted !== undefined && part.text === '') return finished(redactedBlock(redacted), part);

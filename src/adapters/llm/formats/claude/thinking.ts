@@ -42,10 +42,13 @@ function asSignature(value: unknown): Signature | undefined {
   return { issuer: value.issuer, data: value.data };
 }
 
-/** What a client is given as the signature of thinking; '' where there is nothing to keep. */
+/**
+ * What a client is given as the signature of thinking, never ''. Thinking that nobody signed gets a mark too: without one it would look like
+ * Claude's own when it comes back, and be refused for want of a signature.
+ */
 export function clientSignature({ signature, redacted, id, summary }: ThinkingPart): string {
   if (redacted === undefined && id === undefined && summary !== true) {
-    return signature === undefined ? '' : markSignature(signature);
+    return markSignature(signature ?? { issuer: WHOLE, data: '' });
   }
   const whole = JSON.stringify({ summary, signature, redacted, id });
   return markSignature({ issuer: WHOLE, data: Buffer.from(whole).toString('base64url') });
@@ -54,6 +57,11 @@ export function clientSignature({ signature, redacted, id, summary }: ThinkingPa
 /** What a client is given as a redacted block; undefined where there is more to the thinking than that. */
 export function onlyRedacted({ text, signature, redacted, id, summary }: ThinkingPart): Signature | undefined {
   return text === '' && signature === undefined && id === undefined && summary !== true ? redacted : undefined;
+}
+
+/** True where there is nothing of thinking that a client could be given. */
+export function isBare({ text, signature, redacted, id, summary }: ThinkingPart): boolean {
+  return text === '' && signature === undefined && redacted === undefined && id === undefined && summary !== true;
 }
 
 /** The block that carries a part's signature to a client; null where the part has none. */

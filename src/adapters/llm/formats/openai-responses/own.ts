@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Extra, JsonObject } from '../../../../facts/conversation.ts';
 import type { Fields } from '../fields.ts';
+import { MADE_UP } from '../signatures.ts';
 
 /** What only responses know, how it is kept, and the ids that are made up for them. */
 
@@ -25,9 +26,6 @@ export function extraOf(fields: JsonObject | undefined): { extra?: Extra } {
 export function ownExtra({ extra }: { readonly extra?: Extra }): JsonObject {
   return extra?.format === FORMAT ? extra.fields : {};
 }
-
-/** Stands in the ids that are made up here, so that they are told from a provider's when a client sends them back. */
-const MADE_UP = 'sluice_';
 
 /** An id for an item that its provider gave none: `msg_…`, `fc_…`, `ctc_…`, `rs_…`, `ig_…`. */
 export function madeUpId(prefix: string): string {

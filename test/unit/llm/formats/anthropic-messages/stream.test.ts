@@ -545,7 +545,7 @@ const sayable = fc
 
 /** Towards a client signatures are marked; what comes from a provider bears none. */
 function unmarked(frame: Frame): Frame {
-  return { ...frame, data: frame.data.replaceAll('sluice:anthropic:', '') };
+  return { ...frame, data: frame.data.replaceAll(/sluice:(?:anthropic|thinking):/g, '') };
 }
 
 describe('streams', () => {
