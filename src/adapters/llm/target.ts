@@ -36,6 +36,8 @@ const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendT
 
 /** Fields a client's credential for a provider comes in; the operator's own takes their place. */
 const CREDENTIAL_FIELDS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
+/** All that identifies a client to somebody, which a provider that is asked in the operator's name is not told. */
+const PERSONAL_FIELDS = [...CREDENTIAL_FIELDS, 'x-amz-security-token', 'proxy-authorization', 'cookie'];
 /** Kinds of `backendAuth` that don't depend on who asks. */
 const SHARED_CREDENTIALS = ['key', 'keys', 'credentials', 'gcp', 'aws', 'azure'];
 /** What the body's new form, or the way it is sent, decides anew. */
@@ -44,9 +46,9 @@ const BODY_FIELDS = ['content-length', 'content-encoding'];
 /** Sets of fields left out, by whether the body was held and whether the operator's credential replaces the client's. */
 const DROPPED = {
   held: new Set([...BODY_FIELDS, 'accept-encoding']),
-  heldOwnKey: new Set([...BODY_FIELDS, 'accept-encoding', ...CREDENTIAL_FIELDS]),
+  heldOwnKey: new Set([...BODY_FIELDS, 'accept-encoding', ...PERSONAL_FIELDS]),
   streamed: new Set<string>(),
-  streamedOwnKey: new Set(CREDENTIAL_FIELDS),
+  streamedOwnKey: new Set(PERSONAL_FIELDS),
 } as const;
 
 /** Fields by which clients of one API speak to it alone: no other provider is sent them. */

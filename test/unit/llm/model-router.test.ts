@@ -189,6 +189,18 @@ describe('model routing', () => {
     const llm = llmBench({ models: [model('*', { provider: keyed })] });
     await serve(llm, { ...chat('m'), headers: ['authorization', 'Bearer c', 'x-api-key', 'c', 'api-key', 'c'] });
     expect(llm.flights[0]!.call.headers).toEqual(['accept-encoding', 'identity', 'authorization', 'Bearer own']);
+    const others = [
+      'cookie',
+      's=1',
+      'proxy-authorization',
+      'Basic c',
+      'x-amz-security-token',
+      'c',
+      'x-goog-api-key',
+      'c',
+    ];
+    await serve(llm, { ...chat('m'), headers: others });
+    expect(llm.flights[1]!.call.headers).toEqual(['accept-encoding', 'identity', 'authorization', 'Bearer own']);
   });
 
   it('reads the model of an upload and forwards it as it is', async () => {
