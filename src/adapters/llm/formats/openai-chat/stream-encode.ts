@@ -25,8 +25,9 @@ interface OpenPart {
   readonly at: number;
   readonly custom: boolean;
   readonly summary: boolean;
-  /** Of text: where it begins in the choice's text, and its length so far. */
+  /** Of text: where it begins in the choice's text. */
   readonly base: number;
+  /** Of text and of a call's arguments: characters so far. */
   length: number;
   /** Citations whose range is the whole text. */
   citations: Citation[] | null;
@@ -182,6 +183,7 @@ export class ChatStreamEncoder implements StreamEncoder {
         return;
       }
       case 'arguments':
+        open.length += step.json.length;
         this.#delta(step.choice, argumentsDelta(open, step.json), emit);
         return;
       case 'refusal':
@@ -223,6 +225,7 @@ export class ChatStreamEncoder implements StreamEncoder {
         return;
       }
       case 'tool_call': {
+        open.length = part.arguments.length;
         const call = writeCall(part, this.#context);
         this.#delta(step.choice, open.at < 0 ? { function_call: call.function } : callDelta(open, call), emit);
         return;
@@ -269,6 +272,9 @@ export class ChatStreamEncoder implements StreamEncoder {
 
   #partEnd(step: OfPart, choice: Choice, open: OpenPart, emit: Emit): void {
     choice.open.delete(step.index);
+    // Others stream nothing for a call without arguments; clients of this format parse what came.
+    if (open.kind === 'tool_call' && !open.custom && open.length === 0)
+      this.#delta(step.choice, argumentsDelta(open, '{}'), emit);
     if (open.citations === null) return;
     this.#held = 0;
     this.#delta(step.choice, { annotations: open.citations.map((citation) => placed(citation, open)) }, emit);

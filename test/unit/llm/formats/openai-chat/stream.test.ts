@@ -495,6 +495,7 @@ describe('what clients are streamed', () => {
       ...steps(0, 1, { kind: 'text', text: 'Hello' }, ['Hel', 'lo']),
       ...steps(0, 2, { kind: 'tool_call', id: 'a', name: 'f', arguments: '{"x":1}' }, ['{"x"', ':1}']),
       ...steps(0, 3, { kind: 'tool_call', id: 'b', name: 'g', arguments: '{}' }, ['{}']),
+      ...steps(0, 4, { kind: 'tool_call', id: 'c', name: 'g', arguments: '' }, []),
       { type: 'finish', choice: 0, stop: { cause: 'tool_calls', raw: 'tool_use' } },
       USAGE,
       { type: 'end' },
@@ -516,6 +517,8 @@ describe('what clients are streamed', () => {
             tool_calls: [
               { id: 'a', type: 'function', function: { name: 'f', arguments: '{"x":1}' } },
               { id: 'b', type: 'function', function: { name: 'g', arguments: '{}' } },
+              // A provider streams nothing for a call without arguments.
+              { id: 'c', type: 'function', function: { name: 'g', arguments: '{}' } },
             ],
           },
           finish_reason: 'tool_calls',
