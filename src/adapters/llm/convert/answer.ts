@@ -42,9 +42,10 @@ abstract class ConvertedAnswer implements Observer {
     return this.#usage;
   }
 
-  protected noteAnswer(model: string, usage: Usage | null): void {
+  protected noteAnswer(model: string, usage: Usage | null, serviceTier = ''): void {
     if (model !== '' && this.facts.responseModel === '') this.facts.responseModel = model;
     if (usage !== null) this.#usage = usage;
+    if (serviceTier !== '') this.facts.serviceTier = serviceTier;
   }
 }
 
@@ -69,7 +70,7 @@ export class ConvertedWhole extends ConvertedAnswer {
       const answer = this.#read();
       if (answer === null) return;
       this.final = true;
-      this.noteAnswer(answer.model, answer.usage);
+      this.noteAnswer(answer.model, answer.usage, answer.serviceTier);
       if (this.fault !== null) return;
       this.answer = answer;
       if (!this.conversion.streaming) this.#encode(answer);
@@ -185,7 +186,7 @@ export class ConvertedStream extends ConvertedAnswer {
     if (this.#over) return;
     switch (part.type) {
       case 'start':
-        this.noteAnswer(part.model, null);
+        this.noteAnswer(part.model, null, part.serviceTier);
         break;
       case 'usage':
         this.noteAnswer('', part.usage);
