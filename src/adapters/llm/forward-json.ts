@@ -102,7 +102,7 @@ class ForwardedRequest {
       if (path === undefined) return countTokens(this.#incoming, this.#body, model, this.#services);
       this.#maybeCounts = path.assumed === true;
     }
-    if (route === 'embeddings' && !candidate.target.formats(this.#changed(candidate).model).has(route)) {
+    if (route === 'embeddings' && !this.#embedsTokens(candidate)) {
       const texts = textsForTokens(this.#body.bytes, this.#services);
       if (texts !== null)
         return texts.then((bytes) => {
@@ -189,6 +189,11 @@ class ForwardedRequest {
     answer.onClientAbort = further !== null ? 'cancel' : this.#choice.onClientAbortOf(target);
     answer.conversion = conversion;
     answer.further = further;
+  }
+
+  #embedsTokens(candidate: Candidate): boolean {
+    const { target } = candidate;
+    return target.provider.embedsTextsOnly !== true && target.formats(this.#changed(candidate).model).has('embeddings');
   }
 
   #launch(call: UpstreamCall, attempts: Attempts): void | Promise<void> {

@@ -10,5 +10,6 @@ export const cohere: Preset = {
     cohereEmbed: '/v2/embed',
     cohereRerank: '/v2/rerank',
   },
+  embedsTextsOnly: true,
   quirks: () => ({ maxTokens: 'max_tokens', developer: true, efforts: ['none', 'high'] }),
 };

@@ -72,6 +72,7 @@ export const gemini: ProviderDefinition = {
     model: pinnedModel(provider),
     keepsPathOnHostOverride: false,
     keyParameter: KEY_PARAMETER,
+    embedsTextsOnly: true,
     issuerOf: () => 'google',
     fixHeaders: fixGeminiHeaders,
     shapeNative: (bytes, format, model) => (EMBEDDINGS_FORMATS.has(format) ? withModel(bytes, model) : bytes),

@@ -8,6 +8,7 @@ export const mistral: Preset = {
   title: 'Mistral',
   baseUrl: 'https://api.mistral.ai/v1',
   formats: { completions: USUAL, embeddings: USUAL },
+  embedsTextsOnly: true,
   quirks: () => ({
     maxTokens: 'max_tokens',
     withoutThinking: true,

@@ -6,5 +6,6 @@ export const ollama: Preset = {
   baseUrl: 'http://localhost:11434/v1',
   formats: { completions: USUAL, responses: USUAL, embeddings: USUAL, textCompletions: USUAL },
   statelessResponses: true,
+  embedsTextsOnly: true,
   quirks: () => ({ maxTokens: 'max_tokens' }),
 };

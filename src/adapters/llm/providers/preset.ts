@@ -9,6 +9,7 @@ export interface Preset {
   readonly formats: Partial<Record<FormatName, string>>;
   /** See OpenProvider. */
   readonly statelessResponses?: boolean;
+  readonly embedsTextsOnly?: boolean;
   /** How its chat completions differ from OpenAI's. */
   quirks?(model: string): ChatQuirks;
 }

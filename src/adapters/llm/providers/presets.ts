@@ -55,6 +55,7 @@ const PRESETS: Readonly<Record<string, Preset>> = {
       rerank: USUAL,
     },
     statelessResponses: true,
+    embedsTextsOnly: true,
   },
   togetherai: {
     title: 'Together AI',
@@ -139,6 +140,7 @@ function definePreset(name: string, preset: Preset): ProviderDefinition {
     open: (provider) => ({
       ...openCustom(provider, service),
       ...(preset.statelessResponses === true && { statelessResponses: true }),
+      ...(preset.embedsTextsOnly === true && { embedsTextsOnly: true }),
     }),
   };
 }

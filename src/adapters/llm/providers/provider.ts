@@ -46,6 +46,8 @@ export interface OpenProvider {
   readonly model: string;
   /** Query parameter in which clients of its API may bring their credential. */
   readonly keyParameter?: string;
+  /** Embeds texts alone: what comes as tokens is made into text first. */
+  readonly embedsTextsOnly?: boolean;
   /** True where a host override without a path prefix leaves the client's path as it is. */
   readonly keepsPathOnHostOverride: boolean;
   /**

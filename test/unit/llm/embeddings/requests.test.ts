@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AiProvider } from '../../../../src/resources/types.ts';
-import { llmBench, serve } from '../../../support/llm.ts';
+import { llmBench, provider, serve } from '../../../support/llm.ts';
 import { addressOf, answerOf, ask, bedrock, cohere, cohereOnly, gemini, openai, vertex, vllm } from './wires.ts';
 
 /** What a request for embeddings is on the wire of each provider. */
@@ -453,6 +453,14 @@ describe('inputs as tokens', () => {
     expect(exchange.error?.code).toBe(mixed ? 'unsupported_parameter' : 'invalid_request_body');
     expect(flights).toEqual([]);
   });
+
+  it.each(['cohere', 'gemini', 'mistral', 'ollama', 'openrouter'])(
+    'become texts for %s, whose API follows OpenAI but takes none',
+    async (name) => {
+      const { flights } = await ask(provider(name), OPENAI, { model: 'm', input: [[1, 2], [3]] });
+      expect(flights.map(({ sent }) => sent)).toEqual(['{"model":"m","input":["1 2","3"]}']);
+    },
+  );
 
   it('go as they are to who takes them', async () => {
     const { flights } = await ask(openai, OPENAI, { model: 'm', input: [[1, 2]] });
