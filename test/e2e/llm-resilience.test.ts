@@ -49,7 +49,8 @@ describe('LLM traffic with providers that fail', () => {
     ports = await freePorts(4);
     const [llm, hanging, counting, closed] = ports;
     const model = (name: string, at: number) =>
-      `  - {name: "${name}", provider: openAI, params: {apiKey: sk-1, baseUrl: "http://127.0.0.1:${at}/v1"}}\n`;
+      `  - {name: "${name}", provider: openAI, params: {apiKey: sk-1, baseUrl: "http://127.0.0.1:${at}/v1"}, ${servedBy('faulty')}}\n`;
+    const servedBy = (who: string) => `responseHeaders: {set: {x-served-by: ${who}}}`;
     const failing = ['status-500', 'status-429', 'status-529', 'dies', 'closed'];
     gateway = await Gateway.start(
       (own) => `${ownServers(own)}  logging: {format: json}
@@ -59,14 +60,16 @@ llm:
     onClientAbort: cancel
   models:
 ${failing.map((name) => model(name, name === 'closed' ? (closed as number) : faulty.port)).join('')}${model('endless', faulty.port)}
-  - {name: "ok-*", provider: anthropic, params: {apiKey: sk-2, baseUrl: "http://127.0.0.1:${well.port}"}}
+  - {name: "ok-*", provider: anthropic, params: {apiKey: sk-2, baseUrl: "http://127.0.0.1:${well.port}"}, ${servedBy('well')}}
   - name: keyed
     provider: openAI
     params: {apiKeys: [sk-limited, sk-good], model: status-429, baseUrl: "http://127.0.0.1:${faulty.port}/v1"}
   - name: refused
     provider: openAI
     params: {apiKeys: [sk-very-secret, sk-good], model: status-401, baseUrl: "http://127.0.0.1:${faulty.port}/v1"}
+  - {name: plain, provider: openAI, params: {apiKey: sk-good, baseUrl: "http://127.0.0.1:${faulty.port}/v1"}, ${servedBy('plain')}}
   virtualModels:
+  - {name: back, routing: {failover: {targets: [{model: ok-claude, priority: 0}, {model: plain, priority: 1}]}}}
 ${failing
   .map(
     (name) =>
@@ -124,6 +127,24 @@ binds:
       expect(await stream.finalText()).toBe(ANSWER);
     },
   );
+
+  it('changes the head of an answer as the model says that gave it', async () => {
+    const { response } = await openai.chat.completions.create({ model: 'over-dies', messages }).withResponse();
+    expect(response.headers.get('x-served-by')).toBe('well');
+    const refused = await openai.chat.completions.create({ model: 'status-500', messages }).catch((error) => error);
+    expect(refused.headers.get('x-served-by')).toBe('faulty');
+  });
+
+  it('passes over who can not take a request, and gives the client an answer nobody else could better', async () => {
+    // Anthropic has no second answer to give.
+    const twice = { messages, n: 2 };
+    const limited = await openai.chat.completions
+      .create({ model: 'over-status-429', ...twice })
+      .catch((error) => error);
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '60']);
+    const { response } = await openai.chat.completions.create({ model: 'back', ...twice }).withResponse();
+    expect([response.status, response.headers.get('x-served-by')]).toEqual([200, 'plain']);
+  });
 
   it('fails over from one that hangs', async () => {
     const answer = await client(ports[1]).chat.completions.create({ model: 'any', messages });
