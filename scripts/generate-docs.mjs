@@ -45,7 +45,7 @@ const [
   { PHASES },
   { Metrics },
   { ERRORS },
-  { FEATURES },
+  { ANSWER_FEATURES, FEATURES },
   { CODECS },
   { EMBEDDING_FEATURES },
   { EMBEDDINGS },
@@ -98,6 +98,7 @@ const pages = {
   'providers.md': providersPage(catalogue, links),
   'conversions.md': conversionsPage(
     { features: FEATURES, codecs: [...CODECS.values()] },
+    ANSWER_FEATURES,
     { features: EMBEDDING_FEATURES, codecs: EMBEDDINGS.codecs },
     { features: RERANK_FEATURES, codecs: RERANKING.codecs },
   ),

@@ -3,6 +3,7 @@ import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
 import type { ClientCodec, Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
 import { Losses } from '../formats/features.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
+import { lostInAnswer } from './answer-losses.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
 import { frameReader, frameWriter } from './wires.ts';
 
@@ -50,8 +51,8 @@ export class Conversion {
   readonly request: JsonObject;
   /** Names of Anthropic's beta features that the client asked for. */
   readonly betas: readonly string[];
-  /** Names of what could not be said, for `x-sluice-lossy`; ''. */
-  readonly lossy: string;
+  /** Names of what of the request could not be said. */
+  readonly #lossy: string;
   readonly #client: ClientCodec;
   readonly #provider: ConversionProvider;
   readonly #reply: ReplyContext;
@@ -65,7 +66,7 @@ export class Conversion {
     this.betas = betas;
     const body = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens, betas });
     this.request = provider.shape?.(body, losses) ?? body;
-    this.lossy = losses.header;
+    this.#lossy = losses.header;
     this.streaming = conversation.stream;
     this.maxHeldBytes = client.maxHeldBytes;
     this.frameWriter = frameWriter(client.codec.format, client.jsonArray);
@@ -91,6 +92,12 @@ export class Conversion {
   /** The client's body. */
   encodeAnswer(answer: Answer): JsonObject {
     return this.#client.encodeAnswer(answer, this.#reply);
+  }
+
+  /** Names of what could not be said, of the request and of an answer that is there as a whole, for `x-sluice-lossy`; ''. */
+  lossy(answer: Answer | null): string {
+    const lost = answer === null ? [] : [...lostInAnswer(answer, this.#client)];
+    return [this.#lossy, ...lost].filter((names) => names !== '').join(', ');
   }
 
   /** Fields of the client's head; `answer` null: of a stream's. */

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
-import type { ProviderFault } from '../../../facts/answer.ts';
+import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { LlmFacts } from '../../../facts/llm.ts';
 import type { Replier } from '../../adapter.ts';
 import { parseObject } from '../formats/fields.ts';
@@ -79,10 +79,9 @@ export class ConvertedPassage implements Passage {
       this.#fault = new FaultReader();
       return;
     }
-    if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
     if (type === 'json') this.#whole = new ConvertedWhole(this.#exchange, this.#facts, this.#conversion);
     else if (type !== 'other' && this.#conversion.streaming) {
-      this.#beginStream();
+      this.#beginStream(null);
     } else
       throw new GatewayError('upstream_protocol', "The provider's answer is neither JSON nor the stream asked for.");
   }
@@ -120,14 +119,20 @@ export class ConvertedPassage implements Passage {
     this.#stream?.fail(error);
   }
 
-  #beginStream(): ConvertedStream {
+  /** `answer`: where it is there as a whole. */
+  #beginStream(answer: Answer | null): ConvertedStream {
     const stream = new ConvertedStream(this.#exchange, this.#facts, this.#conversion, this.#output);
     this.#stream = stream;
     this.#facts.streaming = true;
     const type = this.#conversion.frameWriter.contentType;
-    const own = this.#conversion.answerHeaders(null);
+    const own = [...this.#lossy(answer), ...this.#conversion.answerHeaders(null)];
     this.#output.head(this.#status, [...this.#headers, ...own, 'content-type', type, 'cache-control', 'no-cache']);
     return stream;
+  }
+
+  #lossy(answer: Answer | null): string[] {
+    const names = this.#conversion.lossy(answer);
+    return names === '' ? [] : ['x-sluice-lossy', names];
   }
 
   #deliverWhole(whole: ConvertedWhole): void {
@@ -141,14 +146,14 @@ export class ConvertedPassage implements Passage {
     }
     if (whole.answer !== null && this.#conversion.streaming) {
       // A stream was asked for and the provider gave the whole: the client gets what it asked for.
-      const stream = this.#beginStream();
+      const stream = this.#beginStream(whole.answer);
       stream.play(answerParts(whole.answer));
       if (stream.kept === null) this.deliver();
       else void stream.kept.then(() => this.deliver());
       return;
     }
     const own = whole.answer === null ? [] : this.#conversion.answerHeaders(whole.answer);
-    const headers = [...this.#headers, ...own, 'content-type', 'application/json'];
+    const headers = [...this.#headers, ...this.#lossy(whole.answer), ...own, 'content-type', 'application/json'];
     this.#reply.local(this.#exchange, this.#status, headers, whole.body);
   }
 }

@@ -76,8 +76,8 @@ export interface EncodedFault {
 /** The half of a wire format that a client sees. Decoders of requests throw `invalid_request_body` with the place. */
 export interface ClientCodec {
   readonly format: ClientFormat;
-  /** Names and essentials of what its clients may say. */
-  readonly column: Pick<FormatColumn, 'fields' | 'essential'>;
+  /** Names and essentials of what its clients may say, and how it says answers. */
+  readonly column: Pick<FormatColumn, 'fields' | 'essential'> & Partial<Pick<FormatColumn, 'fidelity'>>;
   /** Names of what a request says and no conversation can: dropped or refused, as the column says. */
   readonly unsaid?: readonly string[];
   decodeRequest(body: JsonObject, path: PathFacts): Conversation;

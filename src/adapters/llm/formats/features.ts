@@ -1,5 +1,15 @@
 import { GatewayError } from '../../../errors/table.ts';
 
+/** What answers can say. It is the client's format that says it, or doesn't: an answer is never refused for it. */
+export const ANSWER_FEATURES = {
+  stopSequence: 'Which stop sequence was met',
+  thinkingAnswer: 'Thinking in the answer',
+  citationsAnswer: 'Citations in the answer',
+  audioAnswer: 'Audio in the answer',
+  imageAnswer: 'Images in the answer',
+  providerToolsAnswer: "Calls and results of the provider's own tools",
+} as const;
+
 /** What conversations can say and not every format can: the rows of the conversion table, in its order. */
 export const FEATURES = {
   developerRole: 'Developer messages apart from system messages',
@@ -51,11 +61,7 @@ export const FEATURES = {
   serviceTier: 'Service tier',
   user: 'End user',
   metadata: 'Metadata',
-  stopSequence: 'Which stop sequence was met',
-  thinkingAnswer: 'Thinking in the answer',
-  citationsAnswer: 'Citations in the answer',
-  audioAnswer: 'Audio in the answer',
-  imageAnswer: 'Images in the answer',
+  ...ANSWER_FEATURES,
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -60,6 +60,8 @@ export const column: FormatColumn = {
     citationsAnswer: 'approximated',
     audioAnswer: 'approximated',
     imageAnswer: 'dropped',
+    // Another format's have names and members of their own; what they found stands in the text and its citations.
+    providerToolsAnswer: 'dropped',
   },
   essential: new Set(['container', 'mcp_servers']),
   fields: {

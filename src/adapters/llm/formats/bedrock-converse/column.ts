@@ -57,6 +57,8 @@ export const column: FormatColumn = {
     citationsAnswer: 'approximated',
     audioAnswer: 'approximated',
     imageAnswer: 'exact',
+    // Another format's have names and members of their own; what they found stands in the text and its citations.
+    providerToolsAnswer: 'dropped',
   },
   fields: {
     laterSystem: 'messages.role',

@@ -57,6 +57,8 @@ export const GEMINI_COLUMN: FormatColumn = {
     citationsAnswer: 'approximated',
     audioAnswer: 'exact',
     imageAnswer: 'exact',
+    // Another format's have names and members of their own; what they found stands in the text and its citations.
+    providerToolsAnswer: 'dropped',
   },
   // What the cache holds is the beginning of the prompt.
   essential: new Set(['cachedContent']),
