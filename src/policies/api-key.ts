@@ -49,7 +49,9 @@ const schema = z.strictObject({
     ),
   location: credentialLocationSchema
     .default(DEFAULT_LOCATION)
-    .describe('Where the key is sent. By default `Authorization: Bearer`, and then `x-api-key` is read as well.'),
+    .describe(
+      'Where the key is sent. By default `Authorization: Bearer`, and then `x-api-key`, `x-goog-api-key` and `api-key` are read as well.',
+    ),
 });
 
 type Value = z.infer<typeof schema>;
@@ -119,11 +121,12 @@ class ApiKeys implements CompiledPolicy {
   onRequest(exchange: Exchange): undefined {
     let presented = false;
     let identity: ApiKeyIdentity | undefined;
-    for (const place of this.#places) {
+    for (let i = 0; i < this.#places.length; i++) {
+      const place = this.#places[i] as CredentialPlace;
       const credential = place.read(exchange);
       if (credential === undefined) continue;
-      // What stands in the alternative header without being a key of ours may be meant for the backend.
-      presented ||= place === this.#places[0];
+      // What stands in an alternative header without being a key of ours may be meant for the backend.
+      presented ||= i === 0;
       const found = this.#identities.get(hash('sha256', credential, 'hex'));
       if (found === undefined) continue;
       if (identity === undefined) {
@@ -132,7 +135,7 @@ class ApiKeys implements CompiledPolicy {
         place.consume(exchange);
       } else {
         // A second copy of a gateway key must not get to the backend either, and the exchange remembers one header.
-        exchange.headers.remove(ALTERNATIVE_HEADER);
+        exchange.headers.remove(ALTERNATIVE_HEADERS[i - 1] as string);
       }
     }
     if (identity !== undefined) {
@@ -155,12 +158,12 @@ class ApiKeys implements CompiledPolicy {
   }
 }
 
-/** Anthropic's clients send their key here, whatever the gateway's location is; read beside the default location only. */
-const ALTERNATIVE_HEADER = 'x-api-key';
+/** Where clients of Anthropic's, Google's and Azure's send their key, and can't be told otherwise; read beside the default location only. */
+const ALTERNATIVE_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key'];
 
 function places(location: CredentialLocation): CredentialPlace[] {
   const place = compileCredentialLocation(location);
   const header = location.header;
   const isDefault = header?.name.toLowerCase() === 'authorization' && header.prefix?.trim().toLowerCase() === 'bearer';
-  return isDefault ? [place, new HeaderPlace(ALTERNATIVE_HEADER, '')] : [place];
+  return isDefault ? [place, ...ALTERNATIVE_HEADERS.map((name) => new HeaderPlace(name, ''))] : [place];
 }

@@ -141,9 +141,9 @@ describe('apiKey locations', () => {
 });
 
 describe('apiKey x-api-key', () => {
-  it('is read beside the default location', () => {
-    const { outcome, exchange } = run({ mode: 'strict' }, { headers: ['x-api-key', 'key-alice'] });
-    expect([outcome, exchange.principal, exchange.credentialHeader]).toEqual(['ok', 'alice', 'x-api-key']);
+  it.each(['x-api-key', 'x-goog-api-key', 'api-key'])('is read beside the default location: %s', (name) => {
+    const { outcome, exchange } = run({ mode: 'strict' }, { headers: [name, 'key-alice'] });
+    expect([outcome, exchange.principal, exchange.credentialHeader]).toEqual(['ok', 'alice', name]);
   });
 
   it('is not read beside another location', () => {
@@ -164,6 +164,13 @@ describe('apiKey x-api-key', () => {
     const { exchange } = run({}, { headers: ['authorization', 'Bearer key-alice', 'x-api-key', 'key-alice'] });
     expect(exchange.credentialHeader).toBe('authorization');
     expect(exchange.headers.has('x-api-key')).toBe(false);
+  });
+
+  it('is removed wherever else it repeats a key', () => {
+    const headers = ['x-goog-api-key', 'key-alice', 'api-key', 'key-alice', 'x-api-key', 'theirs'];
+    const { exchange } = run({}, { headers });
+    expect(exchange.credentialHeader).toBe('x-goog-api-key');
+    expect([exchange.headers.has('api-key'), exchange.headers.get('x-api-key')]).toEqual([false, 'theirs']);
   });
 
   it('may hold a key for the backend where none is required', () => {
