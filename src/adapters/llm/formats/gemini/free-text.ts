@@ -1,5 +1,6 @@
-import type { CustomTool, JsonObject, ToolCallPart } from '../../../../facts/conversation.ts';
+import type { CustomTool, JsonObject, TextPart, ToolCallPart } from '../../../../facts/conversation.ts';
 import { parseObject } from '../fields.ts';
+import { answerInCall } from './output.ts';
 
 /**
  * Tools whose argument is free text, which Gemini hasn't: functions with one string. An answer is read without its request, so the name
@@ -18,8 +19,10 @@ export function freeTextFunction({ name, description, grammar }: CustomTool): Js
   return { name: freeTextName(name), ...(told !== '' && { description: told }), parametersJsonSchema: SCHEMA };
 }
 
-/** A call that a provider answered with, as the client's tool knows it. */
-export function answeredCall(call: ToolCallPart): ToolCallPart {
+/** A call that a provider answered with, as the client's tool knows it; the answer itself where the call stands for it. */
+export function answeredCall(call: ToolCallPart): ToolCallPart | TextPart {
+  const answer = answerInCall(call);
+  if (answer !== undefined) return { kind: 'text', text: answer, ...(call.signature && { signature: call.signature }) };
   if (!call.name.startsWith(PREFIX)) return call;
   const input = parseObject(call.arguments)?.input;
   const text = typeof input === 'string' ? input : call.arguments;

@@ -17,8 +17,8 @@ export interface PartReader {
   readonly ids: CallIds;
   /** undefined where the text is none. */
   signature(text: string): Signature | undefined;
-  /** The call as the client's tool knows it. */
-  call(call: ToolCallPart): ToolCallPart;
+  /** The call as the client's tool knows it, or what it stands for. */
+  call(call: ToolCallPart): Part;
 }
 
 const KNOWN: ReadonlySet<string> = new Set([

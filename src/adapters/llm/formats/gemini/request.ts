@@ -17,6 +17,7 @@ import { freeTextName } from './free-text.ts';
 import { GEMINI_ISSUER } from './issuer.ts';
 import { type GeminiModel, geminiModel, LEVELS } from './models.ts';
 import { camelRequest } from './names.ts';
+import { withSayableOutput } from './output.ts';
 import { decodePart, ownExtra, type PartReader } from './part-decode.ts';
 import { encodePart, type PartWriter } from './part-encode.ts';
 import { clientSignature, UNSIGNED } from './signature.ts';
@@ -119,9 +120,10 @@ function signatureOf({ signature, redacted }: ThinkingPart): Signature | undefin
 }
 
 /** Throws `unsupported_parameter` for what Gemini can't say and must not be left out. */
-export function encodeRequest(conversation: Conversation, context: EncodeContext): JsonObject {
+export function encodeRequest(asked: Conversation, context: EncodeContext): JsonObject {
   const { losses } = context;
   const model = geminiModel(context.model);
+  const conversation = withSayableOutput(asked, model);
   const { system, contents } = encodeMessages(conversation.messages, context);
   const tools = encodeTools(conversation.tools, losses);
   const config = encodeConfig(conversation, model, losses);

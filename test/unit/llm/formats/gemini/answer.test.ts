@@ -135,6 +135,16 @@ test.each<[string, StopCause]>([
   expect(encode(answer)).toMatchObject({ candidates: [{ finishReason: known ? finishReason : 'OTHER' }] });
 });
 
+test.each([
+  ['sluice_answer', { a: 1 }, '{"a":1}'],
+  ['sluice_value', { value: 5 }, '5'],
+])('a call of %s is the answer', (name, args, text) => {
+  const answer = decode({
+    candidates: [{ content: { parts: [{ functionCall: { name, args } }] }, finishReason: 'STOP' }],
+  });
+  expect(answer.choices[0]).toMatchObject({ parts: [{ kind: 'text', text }], stop: { cause: 'stop' } });
+});
+
 test('a reason that Gemini does not have ends an answer that there is', () => {
   const stopOf = (part: JsonObject) =>
     decode({ candidates: [{ content: { parts: [part] }, finishReason: 'FUNCTION_CALL' }] }).choices[0]?.stop?.cause;

@@ -700,3 +700,46 @@ test('a conversation that Gemini can say comes back as it was', () => {
     { numRuns: 300 },
   );
 });
+
+describe('answers of a given form beside tools, before Gemini 3', () => {
+  const OLD = 'gemini-2.5-flash';
+  const tool = { kind: 'function', name: 'f', parameters: null } as const;
+  const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+  const output = { type: 'schema', name: 'x', schema } as const;
+  const both = (more: Partial<Conversation>, model = OLD) =>
+    encode(conversation({ tools: [tool], output, ...more }), model);
+  const names = (body: JsonObject) =>
+    (body.tools as { functionDeclarations: { name: string }[] }[]).flatMap(({ functionDeclarations }) =>
+      functionDeclarations.map(({ name }) => name),
+    );
+
+  test('are the input of a tool', () => {
+    const body = both({});
+    expect(body.generationConfig).toBeUndefined();
+    expect(names(body)).toEqual(['f', 'sluice_answer']);
+    expect(body.toolConfig).toEqual({ functionCallingConfig: { mode: 'ANY' } });
+    const some = both({ toolChoice: { mode: 'auto', allowed: ['f'] } });
+    expect(some.toolConfig).toEqual({
+      functionCallingConfig: { mode: 'ANY', allowedFunctionNames: ['f', 'sluice_answer'] },
+    });
+    expect(names(both({ output: { ...output, schema: { type: 'integer' } } }))).toEqual(['f', 'sluice_value']);
+  });
+
+  test("give way to the client's choice of a tool, and are Gemini's own where no tool may be called", () => {
+    const forced = both({ toolChoice: { mode: 'tool', name: 'f' } });
+    expect([names(forced), forced.generationConfig]).toEqual([['f'], undefined]);
+    const none = both({ toolChoice: { mode: 'none' } });
+    expect([none.tools, none.generationConfig]).toMatchObject([undefined, { responseJsonSchema: schema }]);
+  });
+
+  test('are asked for in words where there is no schema', () => {
+    const body = both({ output: { type: 'json' }, messages: [userText('hi')] });
+    expect(body.generationConfig).toBeUndefined();
+    expect(body.systemInstruction).toMatchObject({ parts: [{ text: expect.stringContaining('JSON object') }] });
+  });
+
+  test('are said as they are since then, and without tools', () => {
+    expect(both({}, MODEL)).toMatchObject({ generationConfig: { responseJsonSchema: schema } });
+    expect(both({ tools: [] })).toMatchObject({ generationConfig: { responseJsonSchema: schema } });
+  });
+});

@@ -109,6 +109,14 @@ describe('decoding', () => {
     expect(parts).toContainEqual({ type: 'finish', choice: 0, stop: { cause, raw: 'FUNCTION_CALL' } });
   });
 
+  test('a call that stands for the answer is text', () => {
+    const parts = decode(
+      chunk([{ functionCall: { name: 'sluice_answer', args: { a: 1 } } }], { finishReason: 'STOP' }),
+    );
+    expect(parts).toContainEqual({ type: 'text', choice: 0, index: 0, text: '{"a":1}' });
+    expect(parts).toContainEqual({ type: 'finish', choice: 0, stop: { cause: 'stop', raw: 'STOP' } });
+  });
+
   test('each event says at once what it brings', () => {
     const decoder = geminiCodec.streamDecoder({ issuer: 'google', model: 'm' });
     for (const text of ['a', 'b']) {
