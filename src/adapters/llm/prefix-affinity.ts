@@ -110,6 +110,7 @@ const CLOSE_BRACE = 0x7d;
 const SKIPPED = ['type', 'cache_control', 'cachePoint', 'id'].map((name) => Buffer.from(name));
 const ROLE = Buffer.from('role');
 const USER = Buffer.from('user');
+const USER_TEXT = Buffer.from('"user"');
 
 /** Hashes the texts within JSON values, their order and their lengths. The values' brackets are known to be balanced. */
 class TextHash {
@@ -130,13 +131,15 @@ class TextHash {
     this.#value(0, true);
   }
 
-  /** A text, or the turns of a list up to the first of the user. */
+  /** A text, which is the user's, or the turns of a list up to the first of the user. */
   addFirstTurn(json: Buffer): void {
-    this.#begin(json);
     if (json[0] !== OPEN_BRACKET) {
-      this.#value(0, true);
+      // The next request of the conversation has it as the first turn of a list.
+      if (json[0] === QUOTE) this.addAll(USER_TEXT);
+      this.addAll(json);
       return;
     }
+    this.#begin(json);
     this.#user = false;
     this.#at++;
     while (this.#next() !== CLOSE_BRACKET && this.#at < json.length && this.#left > 0) {

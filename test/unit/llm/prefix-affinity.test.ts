@@ -33,6 +33,11 @@ describe('the stable prefix of a conversation', () => {
       { instructions: 'Be brief.', input: [user('Hi'), { type: 'function_call', call_id: 'c', name: 'f' }] },
     ],
     [
+      'began with a text in the responses API',
+      { instructions: 'Be brief.', input: 'Hi' },
+      { instructions: 'Be brief.', input: [{ type: 'message', ...user('Hi') }, user('Bye')] },
+    ],
+    [
       "goes on in Gemini's format",
       { systemInstruction: { parts: [{ text: 'Be brief.' }] }, contents: [{ role: 'user', parts: [{ text: 'Hi' }] }] },
       {
