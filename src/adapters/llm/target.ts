@@ -15,6 +15,8 @@ import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
+import { hasLocation, isShared, keysOf, replacesCredential } from './target-auth.ts';
+import { withoutParameter, withPrefix, withQuery } from './target-path.ts';
 
 /** TLS to a provider where nothing else is configured: verified against the system's authorities. */
 const SYSTEM_TLS: UpstreamTls = {
@@ -38,8 +40,6 @@ const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendT
 const CREDENTIAL_FIELDS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
 /** All that identifies a client to somebody, which a provider that is asked in the operator's name is not told. */
 const PERSONAL_FIELDS = [...CREDENTIAL_FIELDS, 'x-amz-security-token', 'proxy-authorization', 'cookie'];
-/** Kinds of `backendAuth` that don't depend on who asks. */
-const SHARED_CREDENTIALS = ['key', 'keys', 'credentials', 'gcp', 'aws', 'azure'];
 /** What the body's new form, or the way it is sent, decides anew. */
 const BODY_FIELDS = ['content-length', 'content-encoding'];
 
@@ -135,7 +135,7 @@ export class ProviderTarget {
   listsForAll(context: RouteContext): boolean {
     const auth = this.#auth ?? context.values.backendAuth ?? this.#defaultAuth(context);
     if (auth === undefined || auth === null) return !this.#address().tls;
-    return typeof auth === 'string' || SHARED_CREDENTIALS.some((kind) => kind in (auth as object));
+    return isShared(auth as object | string);
   }
 
   get onResponse(): BackendHooks['onResponse'] {
@@ -358,41 +358,6 @@ function withoutApiFields(headers: readonly string[]): string[] {
   return kept;
 }
 
-const USUAL_BASE = '/v1';
-
-/** A path of no known API keeps its name; a prefix takes the place of a leading `/v1`, or goes in front. */
-function withPrefix(path: string, prefix: string): string {
-  if (prefix === '' || prefix === USUAL_BASE) return path;
-  if (path.startsWith(`${prefix}/`)) return path;
-  return prefix + (path.startsWith(`${USUAL_BASE}/`) ? path.slice(USUAL_BASE.length) : path);
-}
-
-/** A parameter that the path brings along stands, whatever the client's is. */
-function withQuery(path: string, query: string): string {
-  if (query === '') return path;
-  const question = path.indexOf('?');
-  if (question < 0) return `${path}?${query}`;
-  const own = new Set(
-    path
-      .slice(question + 1)
-      .split('&')
-      .map(nameOf),
-  );
-  return [path, ...query.split('&').filter((pair) => !own.has(nameOf(pair)))].join('&');
-}
-
-function withoutParameter(query: string, name: string): string {
-  if (!query.includes(name)) return query;
-  return query
-    .split('&')
-    .filter((pair) => nameOf(pair) !== name)
-    .join('&');
-}
-
-function nameOf(pair: string): string {
-  return pair.split('=', 1)[0] as string;
-}
-
 /** Synchronous while every step is. */
 function runSteps(
   steps: readonly NonNullable<UpstreamCall['prepare']>[],
@@ -404,28 +369,4 @@ function runSteps(
     const pending = steps[i]?.(call, exchange);
     if (pending instanceof Promise) return pending.then(() => runSteps(steps, i + 1, call, exchange));
   }
-}
-
-/** True for every backendAuth but passthrough, which is there to let the client's own credential through. */
-function replacesCredential(auth: unknown): boolean {
-  return auth !== undefined && auth !== null && !(typeof auth === 'object' && 'passthrough' in auth);
-}
-
-/** True where the operator said in which field the credential goes. */
-function hasLocation(auth: unknown): boolean {
-  if (typeof auth !== 'object' || auth === null) return false;
-  const { key, keys, credentials } = auth as { key?: unknown; keys?: unknown; credentials?: unknown };
-  if (credentials !== undefined) return true;
-  return [key, keys].some(
-    (one) => typeof one === 'object' && one !== null && (one as { location?: unknown }).location != null,
-  );
-}
-
-/** The keys of a `backendAuth` that has several. */
-function keysOf(auth: unknown): readonly string[] {
-  const keys = typeof auth === 'object' && auth !== null ? (auth as { keys?: unknown }).keys : undefined;
-  const list = Array.isArray(keys) ? keys : (keys as { values?: unknown } | undefined)?.values;
-  return Array.isArray(list)
-    ? list.filter((key): key is string => typeof key === 'string').map((key) => key.trim())
-    : [];
 }
