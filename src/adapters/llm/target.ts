@@ -16,6 +16,7 @@ import { PROVIDERS } from './providers/index.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
 import { hasLocation, isShared, keysOf, replacesCredential } from './target-auth.ts';
+import { CREDENTIAL_FIELDS, droppedFields, withoutApiFields } from './target-fields.ts';
 import { withoutParameter, withPrefix, withQuery } from './target-path.ts';
 
 /** TLS to a provider where nothing else is configured: verified against the system's authorities. */
@@ -35,24 +36,6 @@ export const DEFAULT_HEALTH = { eviction: { duration: '10s', consecutiveFailures
 
 /** Policies that make a connection of its own kind: targets that have one don't share endpoints. */
 const CONNECTION_POLICIES = ['health', 'tcp', 'http', 'backendTunnel', 'backendTLS'] as const;
-
-/** Fields a client's credential for a provider comes in; the operator's own takes their place. */
-const CREDENTIAL_FIELDS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
-/** All that identifies a client to somebody, which a provider that is asked in the operator's name is not told. */
-const PERSONAL_FIELDS = [...CREDENTIAL_FIELDS, 'x-amz-security-token', 'proxy-authorization', 'cookie'];
-/** What the body's new form, or the way it is sent, decides anew. */
-const BODY_FIELDS = ['content-length', 'content-encoding'];
-
-/** Sets of fields left out, by whether the body was held and whether the operator's credential replaces the client's. */
-const DROPPED = {
-  held: new Set([...BODY_FIELDS, 'accept-encoding']),
-  heldOwnKey: new Set([...BODY_FIELDS, 'accept-encoding', ...PERSONAL_FIELDS]),
-  streamed: new Set<string>(),
-  streamedOwnKey: new Set(PERSONAL_FIELDS),
-} as const;
-
-/** Fields by which clients of one API speak to it alone: no other provider is sent them. */
-const API_FIELDS = /^(?:anthropic-|openai-|x-stainless-|x-goog-|x-amz|amz-)/;
 
 /** What a request becomes on its way to a target. */
 export interface Destination {
@@ -237,14 +220,7 @@ export class ProviderTarget {
   address(call: UpstreamCall, context: RouteContext, to: Destination, held: boolean): void {
     const prepared = this.#prepare(context);
     const { exchange } = call;
-    const dropped = prepared.ownKey
-      ? held
-        ? DROPPED.heldOwnKey
-        : DROPPED.streamedOwnKey
-      : held
-        ? DROPPED.held
-        : DROPPED.streamed;
-    call.headers = forwardedHeaders(exchange, dropped);
+    call.headers = forwardedHeaders(exchange, droppedFields(held, prepared.ownKey));
     if (to.converted) call.headers = withoutApiFields(call.headers);
     // An answer in an encoding can't be read as it passes.
     if (held) call.headers.push('accept-encoding', 'identity');
@@ -348,14 +324,6 @@ export class ProviderTarget {
     if (other !== undefined) return withQuery(pathPrefix + other, query);
     return withQuery(withPrefix(exchange.path, pathPrefix === '' ? basePath : pathPrefix), query);
   }
-}
-
-function withoutApiFields(headers: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    if (!API_FIELDS.test(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
-  }
-  return kept;
 }
 
 /** Synchronous while every step is. */
