@@ -1,8 +1,7 @@
-import { activationOf, RuleSet } from '../cel/index.ts';
+import { activationOf, type GatewayActivation, RuleSet } from '../cel/index.ts';
 import { GatewayError } from '../errors/table.ts';
-import type { Exchange } from '../exchange.ts';
 import { definePolicy } from './definition.ts';
-import { readsRequestBody } from './expressions.ts';
+import { activationOfCall, readsRequestBody } from './expressions.ts';
 import { mergeRules, ruleSetSchema } from './rules.ts';
 
 /** CEL rules over the request and who sends it. On a backend they are asked once for each attempt to call it. */
@@ -16,11 +15,13 @@ export const authorization = definePolicy({
   merge: mergeRules,
   compile({ rules }, { level }, { cel }) {
     const set = new RuleSet(rules, cel, 'authorization');
-    const check = (exchange: Exchange): undefined => {
-      if (!set.allows(activationOf(exchange))) throw new GatewayError('forbidden');
+    const check = (activation: GatewayActivation): undefined => {
+      if (!set.allows(activation)) throw new GatewayError('forbidden');
     };
     return {
-      ...(level === 'backend' ? { onUpstream: (_, exchange) => check(exchange) } : { onRequest: check }),
+      ...(level === 'backend'
+        ? { onUpstream: (call, exchange) => check(activationOfCall(call, exchange)) }
+        : { onRequest: (exchange) => check(activationOf(exchange)) }),
       readsBody: readsRequestBody(set),
     };
   },

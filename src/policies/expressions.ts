@@ -1,4 +1,14 @@
-import { CelFlattened, CelMap, CelOptional, type CelValue, toText } from '../cel/index.ts';
+import {
+  activationOf,
+  CelFlattened,
+  CelMap,
+  CelOptional,
+  type CelValue,
+  type GatewayActivation,
+  toText,
+} from '../cel/index.ts';
+import type { Exchange } from '../exchange.ts';
+import type { UpstreamCall } from '../upstream/call.ts';
 import { FIELD_VALUE } from './header-fields.ts';
 
 /** Something that reads values by their paths: an expression, a set of rules. */
@@ -21,6 +31,11 @@ const RESPONSE_BODIES = ['response.body', 'response.bodyPrefix', 'llm.completion
 /** Whether any of them may read what an LLM request says. */
 export function readsLlmRequest(...readers: readonly Reader[]): boolean {
   return readers.some((reader) => reader.reads('llm.prompt') || reader.reads('llm.params'));
+}
+
+/** What expressions read before an attempt: the request's body is the one that is about to leave. */
+export function activationOfCall({ body }: UpstreamCall, exchange: Exchange): GatewayActivation {
+  return activationOf(exchange, { requestBody: Buffer.isBuffer(body) ? { bytes: body, complete: true } : null });
 }
 
 /** Characters that are no bytes as they stand. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { celExpression } from '../resources/schema/common.ts';
 import { sessionKey } from '../upstream/session-key.ts';
 import { definePolicy } from './definition.ts';
-import { readsRequestBody } from './expressions.ts';
+import { activationOfCall, readsRequestBody } from './expressions.ts';
 
 /** Best effort: the same value goes to the same endpoint while the set of endpoints stays, and none has far more to do than the others. */
 export const sessionAffinity = definePolicy({
@@ -21,7 +21,7 @@ export const sessionAffinity = definePolicy({
     return {
       readsBody: readsRequestBody(expression),
       onUpstream(call, exchange) {
-        const key = sessionKey(expression, exchange);
+        const key = sessionKey(expression, activationOfCall(call, exchange));
         if (key !== null) call.affinity = key;
       },
     };

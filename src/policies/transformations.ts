@@ -7,7 +7,7 @@ import { celExpression, celMap } from '../resources/schema/common.ts';
 import type { UpstreamCall } from '../upstream/call.ts';
 import { compileConditional, explicitOrConditional, isConditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
-import { readsRequestBody, readsResponseBody } from './expressions.ts';
+import { activationOfCall, readsRequestBody, readsResponseBody } from './expressions.ts';
 import { CONNECTION_FIELDS, FIELD_NAME } from './header-fields.ts';
 import { Transform, type TransformTarget } from './transformation.ts';
 import { isAuthority, isPath } from './url-parts.ts';
@@ -85,10 +85,8 @@ function compileTransformation(
   const sides = [before, after].filter((side) => side !== null);
   const compiled: CompiledPolicy = { readsBody: readsRequestBody(...sides) };
   if (before !== null && calls) {
-    compiled.onUpstream = (call, exchange) => {
-      const body = Buffer.isBuffer(call.body) ? { bytes: call.body, complete: true } : null;
-      before.apply(exchange, activationOf(exchange, { requestBody: body }), new CallTarget(call));
-    };
+    compiled.onUpstream = (call, exchange) =>
+      before.apply(exchange, activationOfCall(call, exchange), new CallTarget(call));
   } else if (before !== null) {
     compiled.onRequest = (exchange) => {
       before.apply(exchange, activationOf(exchange), new RequestTarget(exchange));

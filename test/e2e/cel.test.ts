@@ -131,6 +131,12 @@ binds:
         policies:
           authorization: {rules: ['request.path != "/rules/backend"']}
           transformations: {request: {set: {x-tier: metadata.tier}}}
+    - name: backend-body
+      matches: [{path: {exact: /backend-body}}]
+      backends:
+      - host: "127.0.0.1:${target.port}"
+        policies:
+          authorization: {rules: [{require: 'json(request.body).kind == "public"'}, {deny: json(request.body).bad}]}
     - name: answer
       matches: [{path: {exact: /answer}}]
       policies:
@@ -200,6 +206,14 @@ binds:
 
   it('require', async () => {
     expect((await post('/rules', 'x')).status).toBe(403);
+  });
+
+  it('decide over calls of a backend by their body', async () => {
+    const passed = await post('/backend-body', '{"kind":"public"}');
+    expect([passed.status, await passed.json()]).toMatchObject([200, { body: '{"kind":"public"}' }]);
+    expect((await post('/backend-body', '{"kind":"public","bad":true}')).status).toBe(403);
+    expect((await post('/backend-body', '{"kind":"private"}')).status).toBe(403);
+    expect((await fetch(`${origin}/backend-body`)).status).toBe(403);
   });
 
   it('change calls of a backend', async () => {

@@ -1,10 +1,14 @@
+import type { GatewayActivation } from '../../cel/index.ts';
 import type { Exchange } from '../../exchange.ts';
+import type { JsonObject } from '../../facts/conversation.ts';
 import type { OnClientAbort } from '../../facts/llm.ts';
 import type { AffinityKey } from '../../upstream/call.ts';
 import { sessionKey } from '../../upstream/session-key.ts';
 import type { RouteContext } from '../adapter.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import type { ContextPlan } from './context-plan.ts';
+import { parseObject } from './formats/fields.ts';
+import { llmActivation, type ReadableBody } from './mutate/activation.ts';
 import { affinityOf } from './prefix-affinity.ts';
 import type { ProviderTarget } from './target.ts';
 import type { Option, TargetGroups, Wish } from './target-groups.ts';
@@ -45,7 +49,7 @@ export function choose(
   plan: ContextPlan,
   { model, body }: { readonly model: string; readonly body: Buffer | null },
 ): Choice {
-  const session = plan.session === null ? null : sessionKey(plan.session, exchange);
+  const session = plan.session === null ? null : sessionKey(plan.session, activationFor(exchange, model, body));
   const affinity = session ?? affinityOf(exchange, context, body);
   const wish: Wish = { model, affinity };
   const count = groups.count(context);
@@ -65,4 +69,23 @@ export function choose(
     policyOf: (target) => plan.policyOf(target),
     onClientAbortOf: (target) => plan.onClientAbortOf(target),
   };
+}
+
+function activationFor(exchange: Exchange, model: string, body: Buffer | null): GatewayActivation {
+  return llmActivation(exchange, body === null ? null : new HeldJson(body), model);
+}
+
+/** A request's JSON, parsed where an expression reads it. */
+class HeldJson implements ReadableBody {
+  readonly bytes: Buffer;
+  #json: JsonObject | null | undefined;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  get json(): JsonObject | null {
+    if (this.#json === undefined) this.#json = parseObject(this.bytes.toString('utf8'));
+    return this.#json;
+  }
 }

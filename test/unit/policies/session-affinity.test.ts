@@ -25,6 +25,21 @@ describe('sessionAffinity', () => {
     expect(a).toBeGreaterThan(0);
   });
 
+  it('reads the body that is about to leave', () => {
+    const policy = compilePolicy(
+      sessionAffinity,
+      { source: 'json(request.body).user' },
+      { level: 'backend', services: { cel: expressions() } },
+    );
+    const [a, b, c] = ['ann', 'ann', 'bob'].map((user) => {
+      const call = callTo({} as never, { exchange: fakeExchange([]), body: Buffer.from(JSON.stringify({ user })) });
+      policy.onUpstream?.(call, call.exchange);
+      return call.affinity?.hash;
+    });
+    expect(a).toBeGreaterThan(0);
+    expect([a === b, a === c]).toEqual([true, false]);
+  });
+
   it.each([
     ['a number', '1 + 1'],
     ['a list', '[request.method, "x"]'],
