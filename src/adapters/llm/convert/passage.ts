@@ -17,6 +17,8 @@ export type AnswerType = 'json' | 'sse' | 'eventStream' | 'other';
 
 /** Fields that describe the provider's bytes, not the client's. */
 const OF_THE_BODY = new Set(['content-type', 'content-length', 'content-encoding', 'etag', 'content-md5', 'digest']);
+/** And where another answer is: nothing a client of another format could use. */
+const ELSEWHERE = 'location';
 
 /** A provider's answer on its way to a client of another format. */
 export interface Passage {
@@ -178,7 +180,8 @@ export class FaultReader {
   ): void {
     const text = Buffer.concat(this.#chunks).toString('utf8');
     const fault = conversion.decodeFault(status, parseObject(text), wordsOf(text, status));
-    deliverFault({ ...fault, status }, exchange, reply, conversion, kept);
+    // A redirection leads to no answer that could be converted.
+    deliverFault({ ...fault, status: status < 400 ? 502 : status }, exchange, reply, conversion, kept);
   }
 }
 
@@ -205,7 +208,8 @@ function wordsOf(text: string, status: number): string {
 export function keptHeaders(headers: readonly string[]): string[] {
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
-    if (!OF_THE_BODY.has(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
+    const name = headers[i] as string;
+    if (!OF_THE_BODY.has(name) && name !== ELSEWHERE) kept.push(name, headers[i + 1] as string);
   }
   return kept;
 }

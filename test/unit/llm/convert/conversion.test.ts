@@ -157,6 +157,17 @@ describe('a converted answer', () => {
     }
   });
 
+  it('that is a redirection is an error, and leads nowhere', async () => {
+    const llm = bench();
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.sink.onHead(302, ['location', 'http://elsewhere.test/', 'retry-after', '1']);
+    llm.flights[0]!.sink.onEnd([]);
+    expect(exchange.status).toBe(502);
+    expect(exchange.downstream.header('location')).toBeUndefined();
+    expect(exchange.downstream.header('retry-after')).toBe('1');
+    expect(JSON.parse(exchange.downstream.text).error.message).toContain('302');
+  });
+
   it('that holds none is an error', async () => {
     const target = provider('custom', { settings: { formats: [{ type: 'completions' }] }, hostOverride: 'p:1' });
     const llm = llmBench({ providers: [[target]] });
@@ -335,6 +346,26 @@ it('a further attempt is converted anew, for a provider of another format', asyn
   expect(llm.flights[1]!.json).toMatchObject({ model: 'gpt', max_output_tokens: 100 });
   llm.flights[1]!.answer(200, JSON.stringify(ANSWER));
   expect(JSON.parse(exchange.downstream.text)).toMatchObject({ type: 'message', content: [{ text: 'Hello' }] });
+});
+
+describe('JSON that is no answer', () => {
+  it.each<[string, string]>(
+    ['anthropic', 'openAI', 'gemini', 'bedrock'].flatMap((name) =>
+      ['{}', '{"detail":"Not Found"}', '{"content":[],"choices":[],"output":null}'].map((text): [string, string] => [
+        name,
+        text,
+      ]),
+    ),
+  )('is an error: of %s, %s', async (name, text) => {
+    const settings = name === 'bedrock' ? { region: 'eu-west-1' } : {};
+    const one = provider(name, { settings, policies: { backendAuth: { key: 'k' } }, hostOverride: 'x.test:443' });
+    const llm = llmBench({ providers: [[one]] });
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 });
+    const url = name === 'openAI' ? '/v1/messages' : '/v1/chat/completions';
+    const exchange = await serve(llm, { url, body });
+    llm.flights[0]?.answer(200, text);
+    expect([exchange.status, exchange.error?.code]).toEqual([502, 'upstream_protocol']);
+  });
 });
 
 describe('thinking that another provider signed', () => {
