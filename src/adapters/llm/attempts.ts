@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors/table.ts';
 import type { RetryRules, UpstreamCall } from '../../upstream/call.ts';
 import type { RouteContext } from '../adapter.ts';
 import { isRefusal } from './account.ts';
@@ -157,6 +158,9 @@ export class Attempts {
   }
 
   #directed(direct: Direct, option: Option, refusal?: unknown): Fit | Promise<Fit> {
+    // Who answers in the gateway itself (the demo) is not where attempts are sent.
+    if (this.#tried.length > 0 && option.target.dispatch !== this.target.dispatch)
+      throw new GatewayError('invalid_backend');
     const directed = direct(option);
     if (!(directed instanceof Promise)) return { option, directed };
     return directed.then(

@@ -245,6 +245,14 @@ describe('a request with several who can serve it', () => {
       }
     });
 
+    it('is not taken over by the demo, which is there while nobody else is', async () => {
+      const bad = await mock(fails(500));
+      const llm = bench({ providers: [[openAI(bad)], [provider('demo')]] });
+      for (let i = 0; i < 3; i++) expect((await ask(llm, conversation(i))).status).toBe(500);
+      expect((await ask(llm, conversation(4))).status).toBe(200);
+      expect(bad.requests).toHaveLength(3);
+    });
+
     it('is tried again with who takes it, where a retry policy has more attempts', async () => {
       const bad = await mock(fails(503));
       const value = retry.schema.parse({ attempts: 3, codes: [503], backoff: '1ms' });
