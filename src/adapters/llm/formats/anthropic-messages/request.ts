@@ -3,6 +3,7 @@ import { type ModelTraits, traitsOf } from '../claude/models.ts';
 import { decodeReasoning, planThinking } from '../claude/reason.ts';
 import { encodeSampling } from '../claude/sampling.ts';
 import { decodeToolChoice } from '../claude/tool-choice.ts';
+import { dropUnsaid } from '../claude/unsaid.ts';
 import type { EncodeContext, PathFacts } from '../codec.ts';
 import { Fields, optional } from '../fields.ts';
 import { decodeContent } from './decode-parts.ts';
@@ -124,6 +125,7 @@ export function encodeRequest(conversation: Conversation, context: EncodeContext
   });
   if (extra !== undefined && extra.format !== FORMAT) losses.dropFields(Object.keys(extra.fields));
   dropUnsaid(conversation, losses);
+  if (Object.keys(conversation.metadata ?? {}).length > 0) losses.drop('metadata');
   const config = { ...optional('effort', effort), ...optional('format', format) };
   const body: JsonObject = {
     model,
@@ -154,19 +156,6 @@ function withOwn(body: JsonObject, own: JsonObject | undefined): JsonObject {
 /** The longest answer, thinking included, must be above the thinking's budget: the answer keeps the room it was given. */
 function longest(asked: number, budget: number, traits: ModelTraits): number {
   return asked > budget ? asked : Math.min(asked + budget, traits.mostTokens);
-}
-
-function dropUnsaid(conversation: Conversation, losses: EncodeContext['losses']): void {
-  const { sampling, modalities, verbosity, cacheKey, metadata } = conversation;
-  if (sampling.frequencyPenalty !== undefined) losses.drop('frequencyPenalty');
-  if (sampling.presencePenalty !== undefined) losses.drop('presencePenalty');
-  if (sampling.seed !== undefined) losses.drop('seed');
-  if ((sampling.choices ?? 1) > 1) losses.drop('choices');
-  if (sampling.logprobs !== undefined) losses.drop('logprobs');
-  if (modalities?.some((modality) => modality !== 'text')) losses.drop('modalities');
-  if (verbosity !== undefined) losses.drop('verbosity');
-  if (cacheKey !== undefined) losses.drop('cacheKey');
-  if (metadata !== undefined && Object.keys(metadata).length > 0) losses.drop('metadata');
 }
 
 function encodeTier(tier: string | undefined, losses: EncodeContext['losses']): string | undefined {

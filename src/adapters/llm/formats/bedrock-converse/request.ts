@@ -1,4 +1,5 @@
 import type { Conversation, JsonObject, Message } from '../../../../facts/conversation.ts';
+import { dropUnsaid } from '../claude/unsaid.ts';
 import type { EncodeContext, PathFacts } from '../codec.ts';
 import { compact, Fields } from '../fields.ts';
 import { decodeBlocks } from './blocks-decode.ts';
@@ -104,6 +105,7 @@ export function encodeRequest(conversation: Conversation, context: EncodeContext
   const traits = traitsOf(context.model);
   if (extra !== undefined && extra.format !== FORMAT) losses.dropFields(Object.keys(extra.fields));
   dropUnsaid(conversation, losses);
+  if (conversation.user !== undefined) losses.drop('user');
   const blocks = new BlockEncoder(context, traits);
   const { system, turns } = encodeTurns(messages, context, blocks);
   const plan = planOutput(output, traits);
@@ -133,19 +135,6 @@ export function encodeRequest(conversation: Conversation, context: EncodeContext
 function joined(own: unknown, said: JsonObject | undefined): JsonObject | undefined {
   const all = compact({ ...(own as JsonObject | undefined), ...said });
   return Object.keys(all).length === 0 ? undefined : all;
-}
-
-function dropUnsaid(conversation: Conversation, losses: EncodeContext['losses']): void {
-  const { sampling, modalities, verbosity, cacheKey, user } = conversation;
-  if (sampling.frequencyPenalty !== undefined) losses.drop('frequencyPenalty');
-  if (sampling.presencePenalty !== undefined) losses.drop('presencePenalty');
-  if (sampling.seed !== undefined) losses.drop('seed');
-  if ((sampling.choices ?? 1) > 1) losses.drop('choices');
-  if (sampling.logprobs !== undefined) losses.drop('logprobs');
-  if (modalities?.some((modality) => modality !== 'text')) losses.drop('modalities');
-  if (verbosity !== undefined) losses.drop('verbosity');
-  if (cacheKey !== undefined) losses.drop('cacheKey');
-  if (user !== undefined) losses.drop('user');
 }
 
 const TIERS = new Set(['default', 'flex', 'priority', 'reserved']);
