@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unwrapped } from '../resources/schema/unwrap.ts';
 
 /** Looking into zod schemas: which keys an object takes, what stands below a key, through unions and wrappers. */
 
@@ -8,17 +9,8 @@ const MAX_DEPTH = 24;
 /** The concrete schemas that `schema` comes down to: wrappers taken off, unions taken apart. */
 export function optionsOf(schema: unknown, depth = 0): z.ZodType[] {
   if (!(schema instanceof z.ZodType) || depth > MAX_DEPTH) return [];
-  if (
-    schema instanceof z.ZodOptional ||
-    schema instanceof z.ZodNullable ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodPrefault ||
-    schema instanceof z.ZodNonOptional ||
-    schema instanceof z.ZodReadonly ||
-    schema instanceof z.ZodCatch
-  ) {
-    return optionsOf(schema.def.innerType, depth + 1);
-  }
+  const inner = unwrapped(schema);
+  if (inner !== undefined) return optionsOf(inner, depth + 1);
   if (schema instanceof z.ZodPipe) {
     const { in: input, out } = schema.def;
     return optionsOf(input instanceof z.ZodTransform ? out : input, depth + 1);

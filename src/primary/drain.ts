@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** The steps of an orderly end, each given by its owner. */
 export interface DrainSteps {
   /** From now on balancers are told to send nothing more. */
@@ -52,8 +54,4 @@ export class Drain {
     if (left) this.#steps.exit();
     else this.#steps.abandon();
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Catalogue } from './catalogue.ts';
 import type { SchemaMarks } from './schema/common.ts';
+import { unwrapped } from './schema/unwrap.ts';
 import type { Resource } from './types.ts';
 
 /**
@@ -177,17 +178,9 @@ function expand(schemas: readonly unknown[]): Expanded {
     seen.add(schema);
     const marks = schema.meta() as SchemaMarks | undefined;
     if (marks?.secret === true) found.secret = true;
-    if (
-      schema instanceof z.ZodOptional ||
-      schema instanceof z.ZodNullable ||
-      schema instanceof z.ZodDefault ||
-      schema instanceof z.ZodPrefault ||
-      schema instanceof z.ZodNonOptional ||
-      schema instanceof z.ZodReadonly ||
-      schema instanceof z.ZodCatch
-    ) {
-      visit(schema.def.innerType);
-    } else if (schema instanceof z.ZodUnion) schema.def.options.forEach(visit);
+    const inner = unwrapped(schema);
+    if (inner !== undefined) visit(inner);
+    else if (schema instanceof z.ZodUnion) schema.def.options.forEach(visit);
     else if (schema instanceof z.ZodLazy) visit(schema.def.getter());
     else if (schema instanceof z.ZodPipe) {
       visit(schema.def.in);
