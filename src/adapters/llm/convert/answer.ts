@@ -105,10 +105,15 @@ export class ConvertedWhole extends ConvertedAnswer {
     }
     if (isError(body.error)) this.fault = this.conversion.decodeLateFault(body);
     const answer = this.conversion.decodeAnswer(body);
-    if (this.fault !== null || answer.choices.length > 0) return answer;
+    if (this.fault !== null || isAnswer(answer)) return answer;
     this.error = new GatewayError('upstream_protocol', 'The provider answered without an answer.');
     return null;
   }
+}
+
+/** False for what is JSON and no answer: nothing was said, no end was reached, nothing counted. */
+function isAnswer({ choices, usage }: Answer): boolean {
+  return choices.some(({ parts, stop }) => parts.length > 0 || stop !== null || usage !== null);
 }
 
 function isError(error: unknown): boolean {
