@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { AiProvider } from '../../../resources/types.ts';
 import { FORMAT_PATHS, type FormatName } from '../formats/route-types.ts';
@@ -51,14 +52,22 @@ export const custom: ProviderDefinition = {
     // Who speaks chat completions speaks, as far as anyone can tell, their predecessor too; if not, it will say so itself.
     if (formats.some(({ type, path }) => type === 'completions' && path === ''))
       formats.push({ type: 'textCompletions', path: '' });
-    return openCustom(provider, {
+    const open = openCustom(provider, {
       telemetryName: settings.providerOverride || 'custom',
       origin: null,
       basePath: '/v1',
       formats,
     });
+    const issuer = settings.providerOverride || issuerAt(provider);
+    return { ...open, issuerOf: () => issuer };
   },
 };
+
+/** Services without a name are told apart by where they are: what one of them signed is nothing to another. */
+function issuerAt({ hostOverride, pathPrefix }: AiProvider): string {
+  const place = createHash('sha256').update(`${hostOverride}${pathPrefix}`).digest('hex').slice(0, 8);
+  return `custom-${place}`;
+}
 
 /** What `custom` and the presets have in common. */
 export function openCustom(

@@ -428,6 +428,27 @@ describe('thinking that another provider signed', () => {
     });
   });
 
+  it('is nothing to another provider without a name', async () => {
+    const at = (host: string) =>
+      llmBench({
+        providers: [
+          [provider('custom', { settings: { formats: [{ type: 'responses' }] }, hostOverride: `${host}:1` })],
+        ],
+      });
+    const reasoning = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'enc' };
+    const first = at('a');
+    const told = await serve(first, messages());
+    first.flights[0]!.answer(200, JSON.stringify({ ...ANSWER, output: [reasoning, ...ANSWER.output] }));
+    const { content } = JSON.parse(told.downstream.text);
+    const [asked, , next] = thinking('');
+    const again = messages({ messages: [asked, { role: 'assistant', content }, next] });
+    const [same, other] = [at('a'), at('b')];
+    await serve(same, again);
+    await serve(other, again);
+    expect(same.flights[0]!.json.input[1]).toMatchObject({ type: 'reasoning', encrypted_content: 'enc' });
+    expect(other.flights[0]!.sent).not.toContain('"enc"');
+  });
+
   it("goes untouched where it is that provider's own", async () => {
     const llm = llmBench({ providers: [[provider('anthropic')]] });
     const request = messages({ messages: thinking('own') });
