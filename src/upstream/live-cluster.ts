@@ -72,6 +72,7 @@ export class LiveCluster implements Cluster {
   }
 
   available(): boolean {
+    if (this.#endpoints.length === 0) this.#look();
     const now = Date.now();
     return this.#endpoints.length === 0 || this.#endpoints.some((endpoint) => endpoint.row.evictedUntil <= now);
   }
@@ -100,6 +101,18 @@ export class LiveCluster implements Cluster {
     return endpoints.length === 1
       ? (endpoints[0] as Endpoint)
       : pick(endpoints, tried, Date.now(), Math.random, affinity);
+  }
+
+  /** Before the first pick too counts what other workers found out about the endpoints. */
+  #look(): void {
+    const now = performance.now();
+    this.usedAt = now;
+    try {
+      const source = this.#source ?? this.#open();
+      if (source.ready(now) && source.addresses !== this.#addresses) this.#rebuild(source.addresses);
+    } catch {
+      // TLS material that can't be used: who picks is told.
+    }
   }
 
   settled(): Promise<void> {

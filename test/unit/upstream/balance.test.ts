@@ -2,8 +2,10 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EndpointTable } from '../../../src/state/shared/endpoint-table.ts';
 import { pick } from '../../../src/upstream/balance.ts';
+import { Clusters } from '../../../src/upstream/clusters.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { Health } from '../../../src/upstream/health.ts';
+import type { LiveCluster } from '../../../src/upstream/live-cluster.ts';
 import type { AddressRecord, NameLookup } from '../../../src/upstream/resolve.ts';
 import {
   callTo,
@@ -226,6 +228,32 @@ describe('a cluster of several addresses', () => {
         .sort(),
     ).toEqual([`127.0.0.2:${port}`, `127.0.0.3:${port}`]);
     expect(to.available()).toBe(true);
+  });
+
+  it('is known to be evicted in a worker that has sent nothing there yet', async () => {
+    const port = await serveOn('127.0.0.1');
+    const policies = { health: { eviction: { duration: '30s', consecutiveFailures: 1 } } };
+    const spec = hostSpec('127.0.0.1', port, policies);
+    const here = cluster(from, spec);
+    expect(here.available()).toBe(true);
+    const [endpoint] = here.endpoints;
+    endpoint?.row.evict(Date.now() + 30_000);
+    const other = new Clusters(from.services);
+    try {
+      const there = other.get(spec) as LiveCluster;
+      expect(there.available()).toBe(false);
+      endpoint?.row.evict(0);
+      expect(there.available()).toBe(true);
+    } finally {
+      other.close();
+    }
+  });
+
+  it('says nothing against names that are not resolved yet, nor against TLS that can not be used', () => {
+    expect(cluster(from, hostSpec('api.example', 1)).available()).toBe(true);
+    const tls = { hostname: '', root: 'no certificate', cert: '', key: '', insecure: false, insecureHost: false };
+    const broken = hostSpec('127.0.0.1', 1, {}, { ...tls, alpn: [], subjectAltNames: [] });
+    expect(cluster(from, broken).available()).toBe(true);
   });
 
   it('fails where none can be reached, having tried them', async () => {
