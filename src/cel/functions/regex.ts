@@ -6,6 +6,8 @@ import { noOverload } from '../values/order.ts';
 import { CelOptional, type CelValue } from '../values/value.ts';
 
 const MAX_PATTERN = 8192;
+/** Instructions that a pattern may be compiled to: each may cost some 0.1 µs a character, and counted repetitions multiply them. */
+const MAX_PROGRAM = 10_000;
 const MAX_CACHED = 256;
 const cache = new Map<string, RE2JS>();
 
@@ -27,6 +29,8 @@ export function compileRegex(pattern: string): RE2JS {
     const what = error instanceof RE2JSSyntaxException ? error.getDescription() : 'not RE2 syntax';
     throw invalidArgument(`invalid regular expression: ${what}`);
   }
+  if (made.programSize() > MAX_PROGRAM)
+    throw invalidArgument('a regular expression is too large: its counted repetitions multiply');
   const oldest = cache.keys().next().value;
   if (cache.size >= MAX_CACHED && oldest !== undefined) cache.delete(oldest);
   cache.set(pattern, made);

@@ -69,6 +69,9 @@ describe('names that are not known', () => {
     expect(syntaxError('request.path.matches("(")')).toMatchObject({ column: 22 });
     expect(syntaxError('request.path.matches("(")').message).toContain('invalid regular expression');
     expect(syntaxError('"a".regexReplace("[", "")').message).toContain('invalid regular expression');
+    const large = '(a?){1000}'.repeat(5);
+    expect(syntaxError(`request.path.matches("${large}")`).message).toContain('too large');
+    expect(failure(`"a".matches("${large}".lowerAscii())`).message).toContain('too large');
   });
 
   it('takes what a comprehension names before what the environment names', () => {
