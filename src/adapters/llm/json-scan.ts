@@ -8,7 +8,8 @@
  *
  * One scanner, one document; chunks may be split anywhere.
  */
-import { sameBytes, sameLetters, type Wanted, type WantedLevel, type WantedName } from './json-wanted.ts';
+import { NameReader } from './json-name.ts';
+import type { Wanted, WantedLevel, WantedName } from './json-wanted.ts';
 
 /** A wanted member that was found: offsets in the document. Of a repeated name the last one counts, as JSON.parse has it. */
 export interface Found {
@@ -30,8 +31,6 @@ export interface Found {
 export const MAX_DEPTH = 256;
 /** Bytes of a wanted value that are kept where it does not lie in one chunk. */
 const DEFAULT_CAPTURE_LIMIT = 64 * 1024;
-/** A byte of a name may be written in six (a \u escape). */
-const ESCAPE_FACTOR = 6;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -77,6 +76,7 @@ type State =
 export class JsonScanner {
   readonly #wanted: Wanted;
   readonly #captureLimit: number;
+  readonly #names: NameReader;
   #state: State = 'start';
   /** Offset in the document of the current chunk's first byte. */
   #base = 0;
@@ -89,8 +89,6 @@ export class JsonScanner {
   readonly #brackets: number[] = [];
 
   #nameStart = 0;
-  #namePieces: Buffer[] | null = null;
-  #nameBytes = 0;
   #current: WantedName | null = null;
   #valueStart = 0;
   #valuePieces: Buffer[] | null = null;
@@ -103,12 +101,11 @@ export class JsonScanner {
 
   /** Offset of the document's closing brace; -1 until it was seen. */
   closeOffset = -1;
-  /** A name differs from a wanted one by case alone: parsers disagree whose it is. */
-  ambiguous: string | null = null;
 
   constructor(wanted: Wanted, captureLimit = DEFAULT_CAPTURE_LIMIT) {
     this.#wanted = wanted;
     this.#captureLimit = captureLimit;
+    this.#names = new NameReader(wanted.longestName);
     this.#found = new Array(wanted.paths.length).fill(null);
   }
 
@@ -120,6 +117,11 @@ export class JsonScanner {
   /** True where the bytes so far are one whole object. */
   get complete(): boolean {
     return this.#state === 'done';
+  }
+
+  /** A name differs from a wanted one by case alone: parsers disagree whose it is. */
+  get ambiguous(): string | null {
+    return this.#names.ambiguous;
   }
 
   /** Members of the top-level object. */
@@ -211,7 +213,6 @@ export class JsonScanner {
   #beginName(byte: number, i: number): number {
     if (byte !== QUOTE) return this.#fail();
     this.#nameStart = this.#base + i;
-    this.#nameBytes = 0;
     this.#state = 'in-name';
     return i + 1;
   }
@@ -219,60 +220,17 @@ export class JsonScanner {
   /** Reads a name to its closing quote; -1 where the chunk ends first. */
   #readName(chunk: Buffer, from: number): number {
     const end = this.#skipString(chunk, from);
-    const until = end < 0 ? chunk.length : end - 1;
-    this.#nameBytes += until - from;
-    const limit = this.#wanted.longestName * ESCAPE_FACTOR;
     if (end < 0) {
-      if (this.#nameBytes <= limit) {
-        this.#namePieces ??= [];
-        this.#namePieces.push(Buffer.from(chunk.subarray(from, until)));
-      }
+      this.#names.keep(chunk.subarray(from));
       return -1;
     }
-    if (this.#nameBytes > limit) this.#current = null;
-    else if (this.#namePieces === null) this.#current = this.#match(chunk, from, until);
-    else {
-      const name = Buffer.concat([...this.#namePieces, chunk.subarray(from, until)]);
-      this.#current = this.#match(name, 0, name.length);
-    }
-    this.#namePieces = null;
-    if (this.#state === 'failed') return end;
+    const level = this.#levels[this.#levels.length - 1] as WantedLevel;
+    const name = this.#names.read(chunk, from, end - 1, level);
+    if (name === undefined) return this.#fail();
+    this.#current = name;
     if (this.#levels.length === 1) this.#members++;
     this.#state = 'colon';
     return end;
-  }
-
-  #match(bytes: Buffer, start: number, end: number): WantedName | null {
-    const level = this.#levels[this.#levels.length - 1] as WantedLevel;
-    const candidates = level.byLength[end - start];
-    if (candidates !== undefined) {
-      for (const candidate of candidates) {
-        if (sameBytes(bytes, start, candidate.bytes)) return candidate;
-        if (sameLetters(bytes, start, candidate.bytes)) this.#noteCase(candidate.text);
-      }
-    }
-    for (let i = start; i < end; i++) if (bytes[i] === BACKSLASH) return this.#matchEscaped(bytes, start, end, level);
-    return null;
-  }
-
-  /** A name written with escapes means the same as one without. */
-  #matchEscaped(bytes: Buffer, start: number, end: number, level: WantedLevel): WantedName | null {
-    let text: string;
-    try {
-      text = JSON.parse(`"${bytes.toString('utf8', start, end)}"`);
-    } catch {
-      this.#fail();
-      return null;
-    }
-    for (const candidate of level.all) {
-      if (candidate.text === text) return candidate;
-      if (candidate.text.toLowerCase() === text.toLowerCase()) this.#noteCase(candidate.text);
-    }
-    return null;
-  }
-
-  #noteCase(name: string): void {
-    this.ambiguous ??= name;
   }
 
   #beginValue(byte: number, i: number): number {
