@@ -186,6 +186,29 @@ describe('what is sent', () => {
     expect(llm.flights[0]!.json.stream_options).toEqual({ include_obfuscation: false, include_usage: true });
   });
 
+  it.each<[string, string, string]>([
+    [
+      'claude-9:rawPredict',
+      '{"anthropic_version":"vertex-2023-10-16","messages":[]}',
+      '{"messages":[],"model":"claude-9"}',
+    ],
+    [
+      'claude-9:streamRawPredict',
+      '{"messages":[],"stream":true,"anthropic_version":"vertex-2023-10-16"}',
+      '{"messages":[],"stream":true,"model":"claude-9"}',
+    ],
+    ['count-tokens:rawPredict', '{"model":"m","anthropic_version":"vertex-2023-10-16"}', '{"model":"m"}'],
+    [
+      'claude-9:rawPredict',
+      '{"model":"claude-9","metadata":{"anthropic_version":"x"}}',
+      '{"model":"claude-9","metadata":{"anthropic_version":"x"}}',
+    ],
+  ])("says to Anthropic what Vertex AI's clients say, as Anthropic wants it: %s %s", async (name, body, sent) => {
+    const llm = llmBench({ providers: [[provider('anthropic')]] });
+    await serve(llm, { url: `/v1/projects/p/locations/l/publishers/anthropic/models/${name}`, body });
+    expect(llm.flights[0]!.sent).toBe(sent);
+  });
+
   it("has Anthropic's key and version where Anthropic wants them", async () => {
     const sent = async (headers: string[], policies = {}) => {
       const llm = llmBench({ providers: [[provider('anthropic', { policies })]] });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { HeaderList } from '../../../headers.ts';
 import { defaultMaxTokensOf } from '../formats/claude/models.ts';
+import { BodyEditor } from '../json-edit.ts';
+import { Wanted } from '../json-wanted.ts';
 import type { ProviderDefinition } from './provider.ts';
 import { modelSetting, pinnedModel, usualPaths } from './settings.ts';
 
@@ -24,9 +26,26 @@ export const anthropic: ProviderDefinition = {
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
     fixHeaders: fixAnthropicHeaders,
+    shapeNative: (bytes, _format, model) => withoutCloud(bytes, model),
     defaultMaxTokens: defaultMaxTokensOf,
   }),
 };
+
+const MEMBERS = new Wanted({ model: true, anthropic_version: true });
+const IN_BODY = Buffer.from('"anthropic_version"');
+
+/**
+ * Vertex AI's clients say the API's version in the body, and the model in the path; Anthropic has them the other way round, and refuses
+ * members it doesn't know.
+ */
+function withoutCloud(bytes: Buffer, model: string): Buffer {
+  if (!bytes.includes(IN_BODY)) return bytes;
+  const editor = new BodyEditor(bytes, MEMBERS);
+  if (editor.find('anthropic_version') === null) return bytes;
+  editor.set('anthropic_version', null);
+  editor.set('model', JSON.stringify(model));
+  return editor.apply();
+}
 
 /**
  * Puts the key where Anthropic looks for it, names the API version where the client didn't, and takes out a browser's marks,
