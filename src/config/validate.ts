@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { nearest } from '../resources/did-you-mean.ts';
+import { isObject } from '../resources/json.ts';
 import type { Path } from './fault.ts';
 import { childrenOf, fieldsOf, literalsOf, schemasAt } from './schema-walk.ts';
 
@@ -112,7 +113,7 @@ class Describer {
       if (expected.size === 0) return [{ path, message: lowerFirst(issue.message) }];
       return [this.#wrongType(path, [...expected])];
     }
-    if (isRecord(value)) {
+    if (isObject(value)) {
       const fields = fieldsOf(schemas);
       const unknown = Object.keys(value).filter((key) => !fields.includes(key));
       const closed = fitting.every((errors) =>
@@ -210,10 +211,6 @@ export function valueAt(root: unknown, path: Path): unknown {
     value = (value as Record<string | number, unknown>)[part];
   }
   return value;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function list(names: readonly string[]): string {

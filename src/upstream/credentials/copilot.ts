@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { HeaderList } from '../../headers.ts';
+import { isObject } from '../../resources/json.ts';
 import type { UpstreamCall } from '../call.ts';
 import { askJson } from './http.ts';
-import { headerText, isObject, optionalText, textOf } from './json.ts';
+import { headerText, optionalText, textOf } from './json.ts';
 import { CredentialError, firstOf, type Token } from './source.ts';
 import { configHome, readIfThere, type Surroundings, variable } from './surroundings.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'undici';
-import { isObject } from './json.ts';
+import { isObject } from '../../resources/json.ts';
 import { CredentialError } from './source.ts';
 
 export interface TokenRequest {

@@ -1,8 +1,5 @@
+import { isObject } from '../../resources/json.ts';
 import { CredentialError, type Token } from './source.ts';
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** A member that must be a string with something in it. */
 export function textOf(from: Record<string, unknown>, name: string, what: string): string {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { JsonObject } from '../../../facts/conversation.ts';
+import { isObject } from '../../../resources/json.ts';
 
 /**
  * One JSON object on its way into the hub. A client's request is read strictly: a member of the wrong type is a 400 that says where. A
@@ -129,9 +130,7 @@ export function rest(object: JsonObject, known: ReadonlySet<string>): JsonObject
   return rest;
 }
 
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+export { isObject };
 
 /** `text` parsed where it is a JSON object, else null. */
 export function parseObject(text: string): JsonObject | null {

@@ -1,4 +1,5 @@
-import { isObject, optionalText, textOf, timeOf } from '../json.ts';
+import { isObject } from '../../../resources/json.ts';
+import { optionalText, textOf, timeOf } from '../json.ts';
 import { CredentialError, type Expiring } from '../source.ts';
 
 /** What AWS requests are signed with. */

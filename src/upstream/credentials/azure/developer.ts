@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { headerText, isObject, textOf } from '../json.ts';
+import { isObject } from '../../../resources/json.ts';
+import { headerText, textOf } from '../json.ts';
 import { CredentialError, type Token } from '../source.ts';
 import type { Surroundings } from '../surroundings.ts';
 

@@ -1,5 +1,6 @@
+import { isObject } from '../../../resources/json.ts';
 import { ask, askJson, form } from '../http.ts';
-import { isObject, optionalText, textOf, tokenOf } from '../json.ts';
+import { optionalText, textOf, tokenOf } from '../json.ts';
 import { CredentialError, type Token } from '../source.ts';
 import { readText } from '../surroundings.ts';
 import { impersonated } from './impersonation.ts';

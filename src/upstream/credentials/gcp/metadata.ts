@@ -1,5 +1,6 @@
+import { isObject } from '../../../resources/json.ts';
 import { ask, type TokenAnswer, UnreachableError } from '../http.ts';
-import { isObject, jwtToken, tokenOf } from '../json.ts';
+import { jwtToken, tokenOf } from '../json.ts';
 import { CredentialError, type Token } from '../source.ts';
 import { type Surroundings, variable } from '../surroundings.ts';
 import type { Wanted } from './wanted.ts';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { isObject } from '../../../resources/json.ts';
 import { askJson, form } from '../http.ts';
-import { isObject, jwtToken, optionalText, textOf, tokenOf } from '../json.ts';
+import { jwtToken, optionalText, textOf, tokenOf } from '../json.ts';
 import { CredentialError, firstOf, type Token } from '../source.ts';
 import { configHome, readIfThere, readText, type Surroundings, variable } from '../surroundings.ts';
 import { externalAccountToken } from './external-account.ts';
