@@ -139,6 +139,7 @@ export class Losses<F extends string = Feature> {
     return new GatewayError(
       'unsupported_parameter',
       `"${name}" can not be said in the format of the provider (${this.#format}).`,
+      { param: name },
     );
   }
 }

@@ -37,3 +37,8 @@ export function readSignature(text: string, native: string): Signature {
 export function signatureFor(signature: Signature | undefined, issuer: string): string | undefined {
   return signature !== undefined && signature.issuer === issuer ? signature.data : undefined;
 }
+
+/** Another model's thinking as a model is told it that takes none but its own: as something that was said, without the signature. */
+export function thinkingAsText(text: string): string {
+  return `<thinking>\n${text}\n</thinking>`;
+}

@@ -2,6 +2,7 @@ import type { JsonObject } from '../../../facts/conversation.ts';
 import { shortId } from '../formats/bedrock-converse/names.ts';
 import type { Feature, Losses } from '../formats/features.ts';
 import { isObject } from '../formats/fields.ts';
+import { thinkingAsText } from '../formats/signatures.ts';
 
 /** How a provider of chat completions differs from OpenAI; what is absent it does as OpenAI does. */
 export interface ChatQuirks {
@@ -25,10 +26,8 @@ export interface ChatQuirks {
   readonly efforts?: readonly string[];
 }
 
-const THINKING: Readonly<Record<string, Feature>> = {
-  reasoning_content: 'thinkingHistory',
-  reasoning_details: 'thinkingHistory',
-};
+/** Its text is told as text. */
+const WITHOUT_THINKING: Readonly<Record<string, null>> = { reasoning_content: null, reasoning_details: null };
 
 /** Members whose default says no more than their absence. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
@@ -53,10 +52,11 @@ export function shapeChat(body: JsonObject, quirks: ChatQuirks, losses: Losses):
 
 function shapeMessage(message: unknown, quirks: ChatQuirks, losses: Losses): unknown {
   if (!isObject(message)) return message;
-  const refused = { ...quirks.refusedInMessages, ...(quirks.withoutThinking === true ? THINKING : {}) };
+  const refused = { ...quirks.refusedInMessages, ...(quirks.withoutThinking === true ? WITHOUT_THINKING : {}) };
   // Names of tools are in their results for those who want them; of participants they are the only place.
   const named = message.role === 'tool' ? { ...refused, ...('name' in refused ? { name: null } : {}) } : refused;
   const shaped = without(message, named, losses);
+  if (quirks.withoutThinking === true) sayThinking(shaped, message.reasoning_content);
   if (shaped.role === 'developer' && quirks.developer !== true) shaped.role = 'system';
   if (quirks.shortIds !== true) return shaped;
   if (typeof shaped.tool_call_id === 'string') shaped.tool_call_id = shortId(shaped.tool_call_id);
@@ -66,6 +66,14 @@ function shapeMessage(message: unknown, quirks: ChatQuirks, losses: Losses): unk
     );
   }
   return shaped;
+}
+
+function sayThinking(message: JsonObject, thinking: unknown): void {
+  if (typeof thinking !== 'string' || thinking.trim() === '') return;
+  const text = thinkingAsText(thinking);
+  const { content } = message;
+  if (Array.isArray(content)) message.content = [{ type: 'text', text }, ...content];
+  else message.content = typeof content === 'string' && content !== '' ? `${text}\n\n${content}` : text;
 }
 
 /** A copy without the members that are refused; one at its default is no loss. */

@@ -405,7 +405,8 @@ describe('thinking that another provider signed', () => {
     expect(content).toMatchObject([{ type: 'thinking', thinking: 'hm' }, { text: 'Hello' }]);
     const [asked, , next] = thinking('');
     await serve(own, messages({ messages: [asked, { role: 'assistant', content }, next] }));
-    expect(own.flights[0]!.json.messages[1]).toEqual({ role: 'assistant', content: 'Hello' });
+    const said = ['<thinking>\nhm\n</thinking>', 'Hello'].map((text) => ({ type: 'text', text }));
+    expect(own.flights[0]!.json.messages[1]).toEqual({ role: 'assistant', content: said });
   });
 
   it("is a summary for OpenAI's own responses, under no id that was made up", async () => {

@@ -32,7 +32,7 @@ export const column: FormatColumn = {
     toolResultError: 'exact',
     jsonOutput: 'approximated',
     schemaOutput: 'exact',
-    thinkingHistory: 'dropped',
+    thinkingHistory: 'approximated',
     reasoningEffort: 'approximated',
     reasoningBudget: 'approximated',
     reasoningSummary: 'approximated',

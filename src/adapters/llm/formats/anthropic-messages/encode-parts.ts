@@ -11,7 +11,7 @@ import { inputOf, wireId, wireName } from '../claude/names.ts';
 import { clientSignature, isBare, onlyRedacted, signatureBlock } from '../claude/thinking.ts';
 import type { Feature, Losses } from '../features.ts';
 import { clientName } from '../names.ts';
-import { markSignature, signatureFor } from '../signatures.ts';
+import { markSignature, signatureFor, thinkingAsText } from '../signatures.ts';
 import { encodeCitation } from './citations.ts';
 import { cacheControl, FORMAT, ownFields } from './own.ts';
 
@@ -117,9 +117,9 @@ function encodeThinking(part: ThinkingPart, side: Side): JsonObject | null {
   if (redacted !== undefined && part.text === '') return finished(redactedBlock(redacted), part);
   const signature = signatureFor(part.signature, side.issuer);
   if (signature !== undefined) return finished({ type: 'thinking', thinking: part.text, signature }, part);
-  if (part.text === '') return lost(side, 'thinkingHistory');
+  if (part.text.trim() === '') return lost(side, 'thinkingHistory');
   // Anthropic takes no thinking but its own; who else speaks the format doesn't look at the signature.
-  if (side.issuer === 'anthropic') return lost(side, 'thinkingHistory');
+  if (side.issuer === 'anthropic') return { type: 'text', text: thinkingAsText(part.text) };
   return { type: 'thinking', thinking: part.text, signature: '' };
 }
 

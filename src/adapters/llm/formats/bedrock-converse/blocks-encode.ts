@@ -11,7 +11,7 @@ import { inputOf, wireName } from '../claude/names.ts';
 import type { EncodeContext } from '../codec.ts';
 import { compact, isObject } from '../fields.ts';
 import { safeId } from '../names.ts';
-import { signatureFor } from '../signatures.ts';
+import { signatureFor, thinkingAsText } from '../signatures.ts';
 import { encodeCitation } from './citations.ts';
 import { FORMAT, ownExtra, refusal } from './extra.ts';
 import { encodeMedia } from './media.ts';
@@ -129,6 +129,7 @@ export class BlockEncoder {
     if (history !== 'none' && (signed !== undefined || (history === 'any' && !isBlank(text)))) {
       return { reasoningContent: { reasoningText: compact({ text, signature: signed }) } };
     }
+    if (!isBlank(text)) return { text: thinkingAsText(text) };
     losses.drop('thinkingHistory');
     return null;
   }

@@ -475,10 +475,12 @@ describe('thinking of earlier turns', () => {
   ];
   const foreign: Part = { kind: 'thinking', text: 'hm', signature: { issuer: 'google', data: 'g' } };
 
-  it('is left out where it is not of the provider', () => {
+  it('is told as text, without the signature, where it is not of the provider', () => {
     const { body: written, lost } = body({ messages: history(foreign) });
-    expect(written).toMatchObject({ messages: [{}, { content: 'x' }, {}] });
-    expect(lost).toBe('thinkingHistory');
+    const said = ['<thinking>\nhm\n</thinking>', 'x'].map((text) => ({ type: 'text', text }));
+    expect(written).toMatchObject({ messages: [{}, { content: said }, {}] });
+    expect(JSON.stringify(written)).not.toContain('signature');
+    expect(lost).toBe('');
   });
 
   it('goes unsigned to others who speak the format', () => {

@@ -693,13 +693,13 @@ describe('thinking', () => {
       lost: '',
     });
     expect(contentOf([{ kind: 'text', text: 'x' }, signed('google')])).toEqual({
-      content: [{ text: 'x' }],
-      lost: 'thinkingHistory',
+      content: [{ text: 'x' }, { text: '<thinking>\nhm\n</thinking>' }],
+      lost: '',
     });
     const other = contentOf([signed('google')], 'minimax.minimax-m2', 'bedrock');
     expect(other).toEqual({ content: [{ reasoningContent: { reasoningText } }], lost: '' });
     const none = contentOf([{ kind: 'text', text: 'x' }, signed('google')], 'us.deepseek.r1-v1:0', 'bedrock');
-    expect(none.lost).toBe('thinkingHistory');
+    expect(none).toEqual({ content: [{ text: 'x' }, { text: '<thinking>\nhm\n</thinking>' }], lost: '' });
   });
 });
 
