@@ -187,6 +187,17 @@ describe('an image by URL for a provider that takes bytes alone', () => {
     }
   });
 
+  it('is refused, with the reason, where the provider takes URLs of another kind alone', async () => {
+    const llm = llmBench({ providers: [[provider('anthropic')]] });
+    const exchange = await serve(llm, ask('http://a.test/a.png?secret=x'));
+    expect(exchange.error).toMatchObject({ code: 'unsupported_parameter', status: 400 });
+    expect(exchange.error?.message).toContain('an image by such a URL (a.test)');
+    expect(exchange.downstream.text).not.toContain('secret');
+    expect(llm.flights).toEqual([]);
+    await serve(llm, ask('https://a.test/a.png'));
+    expect(llm.flights).toHaveLength(1);
+  });
+
   it('is one of eight at most', async () => {
     const host = await media(png);
     const llm = llmBench({ providers: [[bedrock]], values: policy(host) });

@@ -9,7 +9,7 @@ import { parseObject } from '../formats/fields.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 import type { MediaFetchOptions } from '../media-fetch/options.ts';
 import { type RefusesUrl, refusedUrls } from '../media-fetch/refused-urls.ts';
-import { RequestMedia } from '../media-fetch/request-media.ts';
+import { RequestMedia, refuseUrls } from '../media-fetch/request-media.ts';
 import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
 import { storedTurn } from '../stored-responses/turn.ts';
@@ -67,11 +67,20 @@ export class ConvertibleRequest {
     const client = this.#readFrom(bytes, to);
     const remembers = !to.converted && target.provider.statelessResponses !== true;
     const stored = storedTurn(this.#incoming, client.conversation, remembers, this.#services);
-    const refuses = this.#media === null ? null : refusesOf(target, to);
+    const refuses = refusesOf(target, to);
     const { conversation } = stored;
+    // What the format itself has no word for its codec refuses; what is sent in the client's own format its provider judges.
+    if (
+      to.converted &&
+      refuses !== null &&
+      this.#media === null &&
+      to.route !== 'converse' &&
+      to.route !== 'completions'
+    )
+      refuseUrls(conversation, refuses);
     const { provider } = target;
     return new Conversion(
-      refuses === null ? conversation : (this.#media?.inline(conversation, refuses) ?? conversation),
+      refuses === null || this.#media === null ? conversation : this.#media.inline(conversation, refuses),
       {
         codec: client.codec,
         betas: client.betas,

@@ -138,6 +138,19 @@ export class RequestMedia {
   }
 }
 
+/** Throws `unsupported_parameter` where a conversation names a medium by a URL that its target can't take, and nobody fetches it. */
+export function refuseUrls(conversation: Conversation, refuses: RefusesUrl): void {
+  visit(conversation, (part) => {
+    const url = refusedUrl(part, refuses);
+    if (url === null) return;
+    const host = URL.canParse(url) ? new URL(url).host : 'a URL';
+    throw new GatewayError(
+      'unsupported_parameter',
+      `The model's provider does not take ${WORDS[part.kind]} by such a URL (${host}), and the gateway is not configured to fetch it.`,
+    );
+  });
+}
+
 function visit({ messages }: Conversation, media: (part: MediaPart) => void): void {
   const each = (part: Part) => {
     if (part.kind === 'tool_result') part.content.forEach(each);
