@@ -46,7 +46,7 @@ export async function conversions({ rounds, seconds, write }) {
   }
   await mock.stop();
   const header = ['driver', 'request', 'client → provider', 'native µs', 'converted µs', 'ratio', 'aim', 'met'];
-  const text = `CPU a request of one worker, medians of ${rounds} × ${seconds} s; the ratio is the median of the rounds'. On ${machine()}.\n\n${table(header, rows)}`;
+  const text = `CPU a request of one worker, medians of ${rounds} × ${seconds} s; the ratio is the median of the rounds'. On ${machine()}. Streams are paced, so that whoever is slower doesn't read several events at once and seem the cheaper for it.\n\n${table(header, rows)}`;
   console.log(text);
   if (write) writeSection('conversions', `## Conversions\n\n${text}`);
 
