@@ -39,6 +39,7 @@ export class RequestBody {
   readonly #members: BodyMembers;
   readonly #scan: JsonScanner;
   #json: JsonObject | null | undefined;
+  #model: string | null = null;
 
   /** Throws `invalid_request_body` as `scanObject` does. */
   constructor(bytes: Buffer, members: BodyMembers) {
@@ -54,6 +55,11 @@ export class RequestBody {
 
   /** The model asked for; '' where none is. Throws `missing_model` where it isn't a usable name. */
   get model(): string {
+    this.#model ??= this.#readModel();
+    return this.#model;
+  }
+
+  #readModel(): string {
     const found = this.#scan.found(this.#members.model);
     if (found === null) return '';
     const model = found.end - found.start > MAX_MODEL_BYTES ? null : jsonString(found.value);
