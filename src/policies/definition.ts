@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Exchange, LocalReply, ResponseHead } from '../exchange.ts';
-import type { InactivePart, PolicyFault, PolicyLevel } from '../resources/catalogue.ts';
+import type { InactivePart, PolicyFault, PolicyLevel, PolicyWire } from '../resources/catalogue.ts';
 import type { Dispatch, UpstreamCall } from '../upstream/call.ts';
 import type { UpstreamTls } from '../upstream/cluster.ts';
 import type { PolicyServices } from './services.ts';
@@ -80,6 +80,8 @@ export interface PolicyDefinition<Value = unknown> {
   readonly aliases?: readonly string[];
   /** Schemas of levels where the value's shape differs from `schema`. */
   readonly schemas?: Readonly<Partial<Record<PolicyLevel, z.ZodType>>>;
+  /** How control planes say it; absent for what only files can say. */
+  readonly wire?: readonly PolicyWire[];
   inactiveParts?(value: Value): InactivePart[];
   faults?(value: Value): PolicyFault[];
   /** One value of two that are given for one place, the more general first. Without it the more specific stands alone. */

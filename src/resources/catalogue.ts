@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Wire } from './wire.ts';
 
 /**
  * What a configuration source must know of policies and providers without importing them: `workers` and `primary` build a
@@ -22,6 +23,16 @@ export interface PolicyFault {
   message: string;
 }
 
+/** The messages in which control planes say policies: `oneof kind` of TrafficPolicySpec, BackendPolicySpec and FrontendPolicySpec. */
+export type PolicySpec = 'traffic' | 'backend' | 'frontend';
+
+/** How control planes say a policy: the field of each spec that holds it, and its message. */
+export interface PolicyWire {
+  readonly spec: PolicySpec;
+  readonly field: string;
+  readonly message: Wire;
+}
+
 export interface CatalogueEntry {
   /** agentgateway's name, or ours (then `own` is true). */
   readonly name: string;
@@ -40,6 +51,8 @@ export interface CatalogueEntry {
   readonly aliases?: readonly string[];
   /** Schemas of levels where the value's shape differs from `schema`. */
   readonly schemas?: Readonly<Partial<Record<PolicyLevel, z.ZodType>>>;
+  /** Absent for what only files can say. */
+  readonly wire?: readonly PolicyWire[];
   /** Parts of a value of an active policy that are not executed yet. */
   inactiveParts?(value: unknown): InactivePart[];
   /** Faults beyond the schema. */
