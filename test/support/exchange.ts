@@ -83,7 +83,7 @@ export interface FakeRequest {
   host?: string;
   /** Flat, lower-case names. */
   headers?: string[];
-  body?: string;
+  body?: string | Buffer;
   localPort?: number;
   /** Server name of the TLS connection; absent = cleartext. */
   sni?: string;
@@ -96,7 +96,11 @@ export function fakeExchange(request: FakeRequest = {}): Exchange & { readonly d
   const mark = url.indexOf('?');
   const authority = request.host ?? 'example.com';
   const exchange = new Exchange(
-    new FakeDownstream(Buffer.from(request.body ?? ''), request.localPort ?? 80, request.sni),
+    new FakeDownstream(
+      Buffer.isBuffer(request.body) ? request.body : Buffer.from(request.body ?? ''),
+      request.localPort ?? 80,
+      request.sni,
+    ),
     {
       method: request.method ?? 'GET',
       path: mark === -1 ? url : url.slice(0, mark),

@@ -19,6 +19,22 @@ interface Part {
   readonly end: number;
 }
 
+/** A file of a form. */
+export interface FormFile {
+  readonly name: string;
+  /** ''. */
+  readonly filename: string;
+  /** As its part says it; ''. */
+  readonly contentType: string;
+  readonly bytes: Buffer;
+}
+
+/** A text field of a form. */
+export interface FormText {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** A new value of a text field; null takes the field out. */
 export interface FieldEdit {
   readonly name: string;
@@ -97,6 +113,30 @@ export class MultipartForm {
     return Object.fromEntries(texts);
   }
 
+  /** The files, in their order; their bytes are views of the form's. */
+  get files(): FormFile[] {
+    const found: FormFile[] = [];
+    for (const { name, isFile, from, start, end } of this.#parts) {
+      if (!isFile || name === null) continue;
+      const head = this.bytes.toString('utf8', from, start);
+      found.push({
+        name,
+        filename: FILENAME.exec(head)?.[1] ?? '',
+        contentType: CONTENT_TYPE.exec(head)?.[1]?.trim() ?? '',
+        bytes: this.bytes.subarray(start, end),
+      });
+    }
+    return found;
+  }
+
+  /** The text fields, of whatever length, in their order. */
+  get fields(): FormText[] {
+    const found: FormText[] = [];
+    for (const { name, isFile, start, end } of this.#parts)
+      if (!isFile && name !== null) found.push({ name, text: this.bytes.toString('utf8', start, end) });
+    return found;
+  }
+
   /** The body with fields set: in the place of those that stand there, else behind all others. A name occurs once in `edits`. */
   encode(edits: readonly FieldEdit[]): Buffer {
     if (edits.length === 0) return this.bytes;
@@ -130,6 +170,9 @@ export class MultipartForm {
     return isFile || end - start > maxBytes ? null : this.bytes.toString('utf8', start, end);
   }
 }
+
+const FILENAME = /;\s*filename="?([^"\r\n;]*)/i;
+const CONTENT_TYPE = /\r\ncontent-type:([^\r\n]*)/i;
 
 /** The value of one text field of a form; null where the body has no such field, has it twice, or isn't well formed. */
 export function multipartField(body: Buffer, contentType: string, field: string): string | null {

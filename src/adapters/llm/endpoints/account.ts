@@ -11,7 +11,7 @@ import type { ProviderTarget } from '../target.ts';
 import { convertingDispatch } from './converting-dispatch.ts';
 import type { Endpoint } from './endpoint.ts';
 import { keepResultsHere, keepUploadsHere } from './own-addresses.ts';
-import { LABELS, refuseUnlessTaken, supportOf } from './support.ts';
+import { kindsWith, LABELS, refuseUnlessTaken, supportOf } from './support.ts';
 
 /** A provider that a request may be sent to which names no model. */
 export interface AccountOption {
@@ -52,7 +52,10 @@ export function chooseAccount(
     if (only !== undefined && found.length === 1) return only;
     if (found.length > 1) throw ambiguous(found, endpoint);
   }
-  throw new GatewayError('unsupported_conversion', `No provider here has ${LABELS[endpoint.name]}.`);
+  throw new GatewayError(
+    'unsupported_conversion',
+    `No provider here has ${LABELS[endpoint.name]}. Kinds that have it: ${kindsWith(endpoint.name).join(', ')}.`,
+  );
 }
 
 /** All accounts of the kind that is named, else the one that has the name, or that the model is asked of. */
@@ -148,6 +151,7 @@ export function onlyChoice(target: ProviderTarget, plan: ContextPlan): Choice {
     model: '',
     affinity: null,
     others: null,
+    issuers: plan.issuers,
     policyOf: (one) => plan.policyOf(one),
     onClientAbortOf: (one) => plan.onClientAbortOf(one),
   };

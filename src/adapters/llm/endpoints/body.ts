@@ -1,10 +1,12 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { JsonObject } from '../../../facts/conversation.ts';
 import type { CompiledAiPolicy } from '../ai-policy.ts';
+import { parseObject } from '../formats/fields.ts';
 import { type FieldEdit, MultipartForm } from '../multipart.ts';
 import type { ReadableBody } from '../mutate/activation.ts';
 import type { MemberValues } from '../mutate/expressions.ts';
 import { type BodyMembers, RequestBody } from '../request-body.ts';
+import { contentOfForm, type EndpointContent } from './content.ts';
 
 /** A held request that names a model, as JSON or as a form: what the gateway has to know of it, and its changes, made in its bytes. */
 export interface EndpointBody extends ReadableBody {
@@ -15,6 +17,8 @@ export interface EndpointBody extends ReadableBody {
   changes(policy: CompiledAiPolicy, computed: MemberValues, asked: string): MemberValues;
   /** The body as it goes to the provider: with these changes, `model` ('' leaves the client's), and what `final` makes of that. */
   encode(model: string, changes: MemberValues, final: Final | null): Buffer;
+  /** What it says with these changes, to be said in another API's words. Throws `invalid_request_body`. */
+  content(changes: MemberValues): EndpointContent;
 }
 
 /** What is computed of a body as the provider would get it. */
@@ -38,6 +42,11 @@ export function readBody(bytes: Buffer, contentType: string, members: BodyMember
     encode(model, changes, final) {
       const encoded = body.encode(model, changes, false);
       return final === null ? encoded : final.apply(encoded);
+    },
+    content(changes) {
+      const json = parseObject(body.encode('', changes, false).toString('utf8'));
+      if (json === null) throw new GatewayError('invalid_request_body');
+      return { json, files: [] };
     },
   };
 }
@@ -79,8 +88,7 @@ class FormBody implements EndpointBody {
 
   /** A field's text is the value itself where that is a string, else its JSON, which for numbers and truth values is what forms say. */
   encode(model: string, changes: MemberValues, final: Final | null): Buffer {
-    const edits: FieldEdit[] = [];
-    for (const [name, json] of changes) if (name !== 'model') edits.push({ name, value: textOf(json) });
+    const edits = editsOf(changes);
     if (model !== '' && model !== this.model) edits.push({ name: 'model', value: model });
     const encoded = this.#form.encode(edits);
     if (final === null) return encoded;
@@ -88,6 +96,18 @@ class FormBody implements EndpointBody {
     const values = final.values({ json: form?.texts() ?? {} });
     return form?.encode([...values].map(([name, json]) => ({ name, value: textOf(json) }))) ?? encoded;
   }
+
+  content(changes: MemberValues): EndpointContent {
+    const edits = editsOf(changes);
+    const form = edits.length === 0 ? this.#form : MultipartForm.read(this.#form.encode(edits), this.#type);
+    if (form === null) throw new GatewayError('invalid_request_body');
+    return contentOfForm(form);
+  }
+}
+
+function editsOf(changes: MemberValues): FieldEdit[] {
+  const named = [...changes].filter(([name]) => name !== 'model');
+  return named.map(([name, json]) => ({ name, value: textOf(json) }));
 }
 
 function textOf(json: string | null): string | null {

@@ -8,7 +8,20 @@ import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 export interface ConvertedReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+}
+
+/** What the client is told next, and why it is the last; '' = nothing yet, null = it isn't. */
+export interface StreamPiece {
+  readonly text: string;
+  readonly fault: ConvertedReply | null;
+}
+
+/** What becomes of a provider's server-sent events. */
+export interface StreamConversion {
+  readonly contentType: string;
+  write(chunk: Buffer): StreamPiece;
+  end(): StreamPiece;
 }
 
 /** What becomes of a provider's JSON on its way to the client. */
@@ -17,6 +30,8 @@ export interface AnswerConversion {
   readonly lossy: string;
   /** Of an answer. `status`: 200 to 299. */
   reply(body: JsonObject, status: number): ConvertedReply;
+  /** Of an answer that comes as server-sent events. Absent, or null: it is no such answer, and taken as a whole. */
+  stream?(): StreamConversion | null;
   /** Of an error. `text`: the body, or how it begins. */
   fault(status: number, text: string): ConvertedReply;
 }
@@ -54,6 +69,9 @@ class ConvertingSink implements ResponseSink {
   #headers: string[] = [];
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
+  #stream: StreamConversion | null = null;
+  /** The client has the head of a stream. */
+  #begun = false;
   #failed = false;
 
   constructor(sink: ResponseSink, conversionOf: () => AnswerConversion | null, limit: number) {
@@ -66,6 +84,7 @@ class ConvertingSink implements ResponseSink {
     this.#conversion = this.#conversionOf();
     if (this.#conversion === null) return this.#sink.onHead(status, headers);
     this.#status = status;
+    if (this.#answered && isEventStream(headers)) this.#stream = this.#conversion.stream?.() ?? null;
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i] as string;
       if (!OF_THE_BODY.includes(name)) this.#headers.push(name, headers[i + 1] as string);
@@ -75,6 +94,7 @@ class ConvertingSink implements ResponseSink {
   onData(chunk: Buffer): boolean {
     if (this.#conversion === null) return this.#sink.onData(chunk);
     if (this.#failed) return true;
+    if (this.#stream !== null) return this.#pass(this.#stream, this.#stream.write(chunk));
     this.#bytes += chunk.length;
     if (this.#bytes <= this.#limit && (this.#answered || this.#bytes <= MAX_FAULT_BYTES)) this.#chunks.push(chunk);
     else if (this.#answered) this.#fail("The provider's answer is larger than may be converted.");
@@ -84,12 +104,17 @@ class ConvertingSink implements ResponseSink {
   onEnd(trailers: string[]): void {
     if (this.#conversion === null) return this.#sink.onEnd(trailers);
     if (this.#failed) return;
+    if (this.#stream !== null) {
+      this.#pass(this.#stream, this.#stream.end());
+      if (!this.#failed) this.#sink.onEnd([]);
+      return;
+    }
     const text = Buffer.concat(this.#chunks).toString('utf8');
     this.#chunks.length = 0;
     if (!this.#answered) return this.#deliver(this.#conversion.fault(this.#status, text));
     const body = parseObject(text);
     if (body === null) return this.#fail("The provider's answer is not a JSON object.");
-    if (this.#conversion.lossy !== '') this.#headers.push('x-sluice-lossy', this.#conversion.lossy);
+    this.#noteLosses(this.#conversion);
     this.#deliver(this.#conversion.reply(body, this.#status));
   }
 
@@ -102,11 +127,36 @@ class ConvertingSink implements ResponseSink {
   }
 
   #deliver({ status, contentType, body }: ConvertedReply): void {
-    const bytes = Buffer.from(body);
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     const own = ['content-type', contentType, 'content-length', String(bytes.length)];
     this.#sink.onHead(status, [...this.#headers, ...own]);
     this.#sink.onData(bytes);
     this.#sink.onEnd([]);
+  }
+
+  #noteLosses({ lossy }: AnswerConversion): void {
+    if (lossy !== '') this.#headers.push('x-sluice-lossy', lossy);
+  }
+
+  /** The head waits for the first event: until then an error is a reply of its own. */
+  #pass({ contentType }: StreamConversion, { text, fault }: StreamPiece): boolean {
+    let ready = true;
+    if (text !== '') {
+      if (!this.#begun) {
+        this.#begun = true;
+        if (this.#conversion !== null) this.#noteLosses(this.#conversion);
+        this.#sink.onHead(this.#status, [...this.#headers, 'content-type', contentType]);
+      }
+      ready = this.#sink.onData(Buffer.from(text));
+    }
+    if (fault === null) return ready;
+    this.#failed = true;
+    this.flight?.abort();
+    if (this.#begun) {
+      this.#sink.onData(Buffer.from(`data: ${fault.body}\n\n`));
+      this.#sink.onEnd([]);
+    } else this.#deliver(fault);
+    return true;
   }
 
   #fail(message: string): void {
@@ -115,4 +165,9 @@ class ConvertingSink implements ResponseSink {
     this.flight?.abort();
     this.#sink.onError(new GatewayError('upstream_protocol', message));
   }
+}
+
+function isEventStream(headers: readonly string[]): boolean {
+  const at = headers.findIndex((entry, i) => i % 2 === 0 && entry === 'content-type');
+  return at >= 0 && headers[at + 1]?.toLowerCase().startsWith('text/event-stream') === true;
 }

@@ -4,7 +4,7 @@ import type { LlmOperation, RouteType } from '../../../facts/llm.ts';
 
 /**
  * APIs beside those of conversations: images, audio and moderation, which ask a model, and files and batches, which are kept in a
- * provider's account. A request goes on in the API it came in; only images are converted.
+ * provider's account. A request goes on in the API it came in, or is converted to Gemini's where it makes or reads media.
  */
 export type EndpointName =
   | 'imageGeneration'

@@ -20,7 +20,6 @@ const OPENAI: readonly EndpointName[] = [
 /** Providers whose APIs are their own: what isn't named they don't have. */
 const OWN_APIS: Readonly<Record<string, readonly EndpointName[]>> = {
   anthropic: ['anthropicFiles', 'messageBatches'],
-  /** Images are converted. */
   gemini: ['geminiFiles', 'geminiBatches'],
   vertex: [],
   bedrock: [],
@@ -55,12 +54,20 @@ export function supportOf(kind: string, name: EndpointName): Support {
   return OPENAI_NAMES.has(name) || kind === 'custom' ? 'maybe' : 'no';
 }
 
-/** Throws `unsupported_conversion`, which names the API, for a provider that is known not to have it. */
+/** The kinds of providers that are known to have an API. */
+export function kindsWith(name: EndpointName): string[] {
+  return [...Object.entries(FOLLOWERS), ...Object.entries(OWN_APIS)]
+    .filter(([, names]) => names.includes(name))
+    .map(([kind]) => kind);
+}
+
+/** Throws `unsupported_conversion`, which names the API and who has it, for a provider that is known not to. */
 export function refuseUnlessTaken(target: ProviderTarget, { name, path }: Endpoint): void {
   if (supportOf(target.kind, name) !== 'no') return;
+  const what = `${LABELS[name]}${path === '' ? '' : ` (${firstSegments(path)})`}`;
   throw new GatewayError(
     'unsupported_conversion',
-    `The provider "${target.name}" has no ${LABELS[name]}${path === '' ? '' : ` (${firstSegments(path)})`}, and it can't be converted.`,
+    `The provider "${target.name}" has no ${what}, and it can't be converted. Kinds that have it: ${kindsWith(name).join(', ')}.`,
   );
 }
 

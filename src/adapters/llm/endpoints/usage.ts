@@ -54,3 +54,9 @@ export function mediaFormat(operation: LlmOperation): Format {
     stream: { isContent: beginsWithJson, hasContent: null, errorEvent: openaiErrorEvent },
   };
 }
+
+/** The same where the answer is converted: what it cost the conversion states itself, by what the provider said. */
+export function statedFormat(operation: LlmOperation): Format {
+  const { detailsOf: _, ...format } = mediaFormat(operation);
+  return { ...format, free: false, countsTokens: () => false };
+}

@@ -64,7 +64,7 @@ describe('where a request goes', () => {
 
   it.each<[string, Parameters<typeof provider>, string, string]>([
     ['speech', ['anthropic'], '/v1/audio/speech', 'speech (/audio/speech)'],
-    ['edits', ['gemini'], '/v1/images/edits', 'image edits (/images/edits)'],
+    ['variations', ['gemini'], '/v1/images/variations', 'image variations (/images/variations)'],
     [
       'transcriptions',
       ['bedrock', { settings: { region: 'eu-west-1' } }],

@@ -91,8 +91,12 @@ export function openaiImages(images: readonly MadeImage[], usage: JsonObject | n
 }
 
 /** The events of a stream that has no drafts: https://platform.openai.com/docs/api-reference/images-streaming */
-export function openaiImageEvents(images: readonly MadeImage[], usage: JsonObject | null, created: number): string {
-  const type = 'image_generation.completed';
+export function openaiImageEvents(
+  type: 'image_generation.completed' | 'image_edit.completed',
+  images: readonly MadeImage[],
+  usage: JsonObject | null,
+  created: number,
+): string {
   const events = images.map((image, i) => {
     const whole = { type, b64_json: image.base64, created_at: created, output_format: formatOf(image) };
     // Several images are one request's: their tokens are counted once.

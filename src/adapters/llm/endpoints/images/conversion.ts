@@ -1,65 +1,57 @@
-import { GatewayError } from '../../../../errors/table.ts';
 import type { JsonObject } from '../../../../facts/conversation.ts';
-import { parseObject } from '../../formats/fields.ts';
-import { decodeFault } from '../../formats/gemini/faults.ts';
-import { encodeFault } from '../../formats/openai-chat/faults.ts';
-import type { AnswerConversion, ConvertedReply } from '../converting-dispatch.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { LlmFacts } from '../../../../facts/llm.ts';
+import type { EndpointContent } from '../content.ts';
+import type { EndpointConversion } from '../conversions.ts';
+import type { ConvertedReply } from '../converting-dispatch.ts';
+import { googleFault, noteGoogleUsage, refusal } from '../google/answer.ts';
 import { type ImageAnswer, openaiImageEvents, openaiImages, readContent, readPredictions } from './answer.ts';
 import { googleImageRequest, type ImageApi } from './request.ts';
 
-/** A request to make an image by OpenAI's API, on its way to a model of Google's; and the way back. */
-export class ImageConversion implements AnswerConversion {
+/** A request to make or edit images by OpenAI's API, on its way to a model of Google's; and the way back. */
+export class ImageConversion implements EndpointConversion {
   readonly #api: ImageApi;
+  readonly #edit: boolean;
   readonly #vertex: boolean;
+  readonly #facts: LlmFacts;
   #stream = false;
-  /** Names of what could not be said, for `x-sluice-lossy`; ''. */
+  /** Google's models make an image at once. */
+  readonly streams = false;
   lossy = '';
 
-  constructor(api: ImageApi, vertex: boolean) {
+  constructor(api: ImageApi, edit: boolean, vertex: boolean, facts: LlmFacts) {
     this.#api = api;
+    this.#edit = edit;
     this.#vertex = vertex;
+    this.#facts = facts;
   }
 
-  /** Google's path, from the one of `generateContent` for the same model. */
   pathFrom(path: string): string {
     return this.#api === 'imagen' ? path.replace(/:generateContent(?=\?|$)/, ':predict') : path;
   }
 
-  /** Google's body for OpenAI's. Throws `invalid_request_body` and `unsupported_parameter`. */
-  encode(bytes: Buffer, strict: boolean): Buffer {
-    const json = parseObject(bytes.toString('utf8'));
-    if (json === null) throw new GatewayError('invalid_request_body');
-    const { body, stream, lossy } = googleImageRequest(json, this.#api, this.#vertex, strict);
+  encode(content: EndpointContent, strict: boolean): JsonObject {
+    const { body, stream, lossy } = googleImageRequest(content, this.#api, this.#edit, this.#vertex, strict);
     this.#stream = stream;
-    this.lossy = lossy.join(', ');
-    return Buffer.from(JSON.stringify(body));
+    this.lossy = lossy;
+    return body;
   }
 
-  /** OpenAI's answer to Google's. What was refused or filtered out is an error there. */
+  /** What was refused or filtered out is an error in OpenAI's API. */
   reply(body: JsonObject): ConvertedReply {
+    noteGoogleUsage(this.#facts, body);
     const answer: ImageAnswer = this.#api === 'imagen' ? readPredictions(body) : readContent(body);
-    if ('refusal' in answer) {
-      const fault = { status: 400, message: answer.refusal, type: '', code: 'moderation_blocked', param: 'prompt' };
-      return { status: 400, contentType: 'application/json', body: JSON.stringify(encodeFault(fault).body) };
-    }
+    if ('refusal' in answer) return refusal(answer.refusal, 'prompt');
     const created = Math.floor(Date.now() / 1000);
     const { images, usage } = answer;
-    return this.#stream
-      ? { status: 200, contentType: 'text/event-stream', body: openaiImageEvents(images, usage, created) }
-      : { status: 200, contentType: 'application/json', body: JSON.stringify(openaiImages(images, usage, created)) };
+    if (!this.#stream) {
+      const made = JSON.stringify(openaiImages(images, usage, created));
+      return { status: 200, contentType: 'application/json', body: made };
+    }
+    const type = this.#edit ? 'image_edit.completed' : 'image_generation.completed';
+    return { status: 200, contentType: 'text/event-stream', body: openaiImageEvents(type, images, usage, created) };
   }
 
-  /** Google's error in OpenAI's words. */
   fault(status: number, text: string): ConvertedReply {
-    const fault = encodeFault(decodeFault(status, parseObject(text), text));
-    return { status, contentType: 'application/json', body: JSON.stringify(fault.body) };
+    return googleFault(status, text);
   }
-}
-
-/** The conversion that a request needs on its way to a provider; null where it goes on as it is, or can't be converted. */
-export function imageConversion(endpoint: Endpoint, kind: string, model: string): ImageConversion | null {
-  if (endpoint.name !== 'imageGeneration' || (kind !== 'gemini' && kind !== 'vertex')) return null;
-  const name = model.slice(model.lastIndexOf('/') + 1);
-  return new ImageConversion(name.startsWith('imagen') ? 'imagen' : 'gemini', kind === 'vertex');
 }
