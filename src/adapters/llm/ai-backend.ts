@@ -2,7 +2,7 @@ import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
 import type { AiBackend } from '../../resources/types.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
-import { type Choice, choose } from './choice.ts';
+import { affinityFor, type Choice, choose } from './choice.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { type AccountOption, forwardToAccount } from './endpoints/account.ts';
 import { readBody } from './endpoints/body.ts';
@@ -13,7 +13,7 @@ import { forwardJson } from './forward-json.ts';
 import { ModelDirectory } from './models/directory.ts';
 import { serveBackendModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
-import { modelInPath, routeByPath } from './paths.ts';
+import { routeByPath } from './paths.ts';
 import { forwardCall, isRealtimeCall, readCall } from './realtime/calls.ts';
 import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
@@ -47,7 +47,7 @@ export class AiBackendServer implements CompiledBackend {
             ? { ...provider.policies, health: DEFAULT_HEALTH }
             : provider.policies;
         const target = new ProviderTarget(provider, policies, `${scope}/${provider.name}`, services);
-        return { target, policies };
+        return { target, policies, models: [''] };
       }),
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
@@ -122,7 +122,7 @@ export class AiBackendServer implements CompiledBackend {
     const bytes = await holdRequest(incoming, this.#services);
     if (incoming.exchange.endCause !== null) return;
     const body = new RequestBody(bytes, plan.members);
-    const model = modelInPath(incoming.exchange.path) || body.model;
+    const model = incoming.pathModel || body.model;
     await forwardJson(incoming, body, this.#choose(incoming, plan, model, bytes), this.#services);
   }
 
@@ -131,13 +131,13 @@ export class AiBackendServer implements CompiledBackend {
     const { exchange, facts, route } = incoming;
     const bytes = await holdRequest(incoming, this.#services);
     if (exchange.endCause !== null) return;
-    if (route !== 'passthrough') facts.clientModel = namedModel(exchange, bytes, plan);
+    if (route !== 'passthrough') facts.clientModel = namedModel(incoming, bytes, plan);
     const format = route === 'passthrough' ? null : detect;
     forwardAsIs(incoming, bytes, this.#choose(incoming, plan, facts.clientModel, null), this.#services, format);
   }
 
   #choose({ exchange, context }: Incoming, plan: ContextPlan, model: string, body: Buffer | null): Choice {
-    return choose(this.#groups, exchange, context, plan, { model, body });
+    return choose(this.#groups, context, plan, model, affinityFor(exchange, context, plan, model, body));
   }
 }
 
@@ -151,9 +151,8 @@ function otherRoute(exchange: Exchange): RouteType {
 }
 
 /** The model that a request of unknown API names, or ''. */
-function namedModel(exchange: Exchange, bytes: Buffer, plan: ContextPlan): string {
-  const inPath = modelInPath(exchange.path);
-  if (inPath !== '') return inPath;
+function namedModel({ exchange, pathModel }: Incoming, bytes: Buffer, plan: ContextPlan): string {
+  if (pathModel !== '') return pathModel;
   const type = exchange.headers.get('content-type') ?? '';
   if (type.startsWith('multipart/')) return multipartField(bytes, type, 'model') ?? '';
   try {

@@ -2,25 +2,26 @@ import type { GatewayActivation } from '../../cel/index.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { JsonObject } from '../../facts/conversation.ts';
 import type { OnClientAbort } from '../../facts/llm.ts';
-import type { AffinityKey } from '../../upstream/call.ts';
 import { sessionKey } from '../../upstream/session-key.ts';
 import type { RouteContext } from '../adapter.ts';
 import type { CompiledAiPolicy } from './ai-policy.ts';
 import type { ContextPlan } from './context-plan.ts';
 import { parseObject } from './formats/fields.ts';
+import type { Issuers } from './issuers.ts';
 import { llmActivation, type ReadableBody } from './mutate/activation.ts';
-import { affinityOf } from './prefix-affinity.ts';
+import { affinityOf, type ConversationKey } from './prefix-affinity.ts';
 import type { ProviderTarget } from './target.ts';
 import type { Option, TargetGroups, Wish } from './target-groups.ts';
 
 /** A provider chosen for a request, and who else could serve it. */
 export interface Choice {
   readonly candidate: Option;
-  /** The model asked for, by which limits are told apart. */
+  /** The model as the client named it, by which limits are told apart; '' = it named none. */
   readonly model: string;
-  readonly affinity: AffinityKey | null;
+  readonly affinity: ConversationKey | null;
   /** null where there is nobody else. */
   readonly others: Others | null;
+  readonly issuers: Issuers;
   policyOf(target: ProviderTarget): CompiledAiPolicy;
   onClientAbortOf(target: ProviderTarget): OnClientAbort;
 }
@@ -37,20 +38,34 @@ export interface Others {
 }
 
 /**
- * Chooses who serves a request.
+ * What a request has in common with others that should go the same way; null where nothing.
  *
  * @param model as the client named it; '' = it named none
  * @param body the request's JSON; null where it is none
  */
-export function choose(
-  groups: TargetGroups,
+export function affinityFor(
   exchange: Exchange,
   context: RouteContext,
   plan: ContextPlan,
-  { model, body }: { readonly model: string; readonly body: Buffer | null },
-): Choice {
+  model: string,
+  body: Buffer | null,
+): ConversationKey | null {
   const session = plan.session === null ? null : sessionKey(plan.session, activationFor(exchange, model, body));
-  const affinity = session ?? affinityOf(exchange, context, body);
+  return session === null ? affinityOf(exchange, context, body) : { hash: session.hash, goesOn: true };
+}
+
+/**
+ * Chooses who serves a request.
+ *
+ * @param model as the client named it; '' = it named none
+ */
+export function choose(
+  groups: TargetGroups,
+  context: RouteContext,
+  plan: ContextPlan,
+  model: string,
+  affinity: ConversationKey | null,
+): Choice {
   const wish: Wish = { model, affinity };
   const count = groups.count(context);
   return {
@@ -66,6 +81,7 @@ export function choose(
             left: (tried) => groups.hasUntried(context, wish, tried),
             alike: (option) => groups.alike(context, option),
           },
+    issuers: plan.issuers,
     policyOf: (target) => plan.policyOf(target),
     onClientAbortOf: (target) => plan.onClientAbortOf(target),
   };

@@ -3,12 +3,12 @@ import type { OnClientAbort } from '../../facts/llm.ts';
 import type { PolicyMap } from '../../resources/types.ts';
 import type { RouteContext } from '../adapter.ts';
 import { type CompiledAiPolicy, compileAiPolicy } from './ai-policy.ts';
+import { type Asked, Issuers } from './issuers.ts';
 import { BodyMembers } from './request-body.ts';
 import type { ProviderTarget } from './target.ts';
 
 /** A provider and the policies that stand with it. */
-export interface PlannedTarget {
-  readonly target: ProviderTarget;
+export interface PlannedTarget extends Asked {
   readonly policies: PolicyMap;
 }
 
@@ -17,6 +17,7 @@ export class ContextPlan {
   /** The route's `ai` policy alone: its paths are looked at before a provider is chosen. */
   readonly ai: CompiledAiPolicy;
   readonly members: BodyMembers;
+  readonly issuers: Issuers;
   /** Of a `sessionAffinity` policy on the backend: what related requests have in common. */
   readonly session: Expression | null;
   readonly #policies = new Map<ProviderTarget, CompiledAiPolicy>();
@@ -31,6 +32,7 @@ export class ContextPlan {
     }
     const source = (context.values.sessionAffinity as { source?: string } | undefined)?.source;
     this.session = source === undefined ? null : cel.compile(source, 'sessionAffinity');
+    this.issuers = new Issuers(context, targets);
     this.members = new BodyMembers([this.ai, ...this.#policies.values()]);
   }
 

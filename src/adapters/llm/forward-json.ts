@@ -22,14 +22,14 @@ import { namesRefusedUrls } from './media-fetch/refused-urls.ts';
 import { llmActivation } from './mutate/activation.ts';
 import { computeMembers, type MemberValues, NO_MEMBERS } from './mutate/expressions.ts';
 import { finishBody } from './mutate/finish-body.ts';
-import { modelInPath, saysStreamInPath, streamInPath } from './paths.ts';
+import { saysStreamInPath, streamInPath } from './paths.ts';
 import { countPrompt } from './prompt-count.ts';
 import type { AnswerPlan } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { countOnBedrock, type Incoming, send } from './serve.ts';
 import { isKeptHere } from './stored-responses/turn.ts';
 import type { Destination, ProviderTarget } from './target.ts';
-import type { Candidate } from './target-groups.ts';
+import type { Candidate, Option } from './target-groups.ts';
 
 /**
  * Sends a request on. Where the provider takes the client's format, in the client's bytes but for the model, members that policies set,
@@ -46,6 +46,7 @@ export function forwardJson(
 
 /** What a target's policies make of a request's members. */
 interface Changed {
+  readonly candidate: Candidate;
   readonly policy: CompiledAiPolicy;
   readonly changes: MemberValues;
   /** '' where none is asked for. */
@@ -58,9 +59,6 @@ class ForwardedRequest {
   readonly #choice: Choice;
   readonly #services: AdapterServices;
   readonly #format: Format;
-  readonly #inPath: string;
-  /** The model as the client named it. */
-  readonly #named: string;
   /** The path asks for a stream; or says, where the body does, that there is none. */
   readonly #pathStreams: boolean;
   readonly #pathDecides: boolean;
@@ -68,24 +66,32 @@ class ForwardedRequest {
   /** How the answer is read: filled in for each attempt. */
   readonly #answer: AnswerPlan;
   #convertible: ConvertibleRequest | null = null;
+  /** What was made of the members, for each candidate once. */
+  readonly #changes: Changed[];
   /** The provider is only taken to count tokens. */
   #maybeCounts = false;
 
-  constructor(incoming: Incoming, body: RequestBody, choice: Choice, services: AdapterServices) {
+  constructor(
+    incoming: Incoming,
+    body: RequestBody,
+    choice: Choice,
+    services: AdapterServices,
+    changes: Changed[] = [],
+  ) {
     const { exchange, facts, route } = incoming;
+    const { model } = choice;
     this.#incoming = incoming;
     this.#body = body;
     this.#choice = choice;
     this.#services = services;
     this.#format = FORMATS.get(route) ?? detect;
-    this.#inPath = modelInPath(exchange.path);
-    this.#named = this.#inPath === '' ? body.model : this.#inPath;
     this.#pathStreams = streamInPath(exchange.path);
     this.#pathDecides = saysStreamInPath(route);
     this.#wantsUsage = !this.#format.usageOnRequest || !body.lacksUsageOption();
+    this.#changes = changes;
     this.#answer = { format: this.#format, hideUsage: false, onClientAbort: 'drain', conversion: null };
-    facts.clientModel = this.#named;
-    facts.contents = new BodyContents(route, { bytes: body.bytes, headers: exchange.headers, model: this.#named });
+    facts.clientModel = model;
+    facts.contents = new BodyContents(route, { bytes: body.bytes, headers: exchange.headers, model });
     facts.streaming = this.#pathStreams || (!this.#pathDecides && body.streaming);
   }
 
@@ -107,7 +113,8 @@ class ForwardedRequest {
       if (texts !== null)
         return texts.then((bytes) => {
           if (exchange.endCause !== null) return;
-          return forwardJson(this.#incoming, this.#body.with(bytes), this.#choice, this.#services);
+          const body = this.#body.with(bytes);
+          return new ForwardedRequest(this.#incoming, body, this.#choice, this.#services, this.#changes).start();
         });
     }
     const attempts = new Attempts(context, this.#choice);
@@ -117,21 +124,33 @@ class ForwardedRequest {
     );
   }
 
-  #changed({ target, model }: Candidate): Changed {
+  #changed(candidate: Candidate): Changed {
+    for (const changed of this.#changes) if (changed.candidate === candidate) return changed;
+    const changed = this.#change(candidate);
+    this.#changes.push(changed);
+    return changed;
+  }
+
+  #change(candidate: Candidate): Changed {
+    const { target, model } = candidate;
     const policy = this.#choice.policyOf(target);
-    const asked = target.provider.model || model || this.#named;
+    const asked = target.provider.model || model || this.#choice.model;
     const { transformations } = policy;
     const computed =
       transformations.length === 0
         ? NO_MEMBERS
-        : computeMembers(transformations, llmActivation(this.#incoming.exchange, this.#body, this.#named, asked));
+        : computeMembers(
+            transformations,
+            llmActivation(this.#incoming.exchange, this.#body, this.#choice.model, asked),
+          );
     const changes = this.#body.changes(policy, computed, asked);
-    return { policy, changes, model: this.#body.modelFor(asked, changes, policy) };
+    return { candidate, policy, changes, model: this.#body.modelFor(asked, changes, policy) };
   }
 
   /** The request as a candidate gets it. Throws, or rejects, where it can't take it. */
-  #direct(candidate: Candidate): Directed | Promise<Directed> {
-    const { exchange, context, route } = this.#incoming;
+  #direct(candidate: Option): Directed | Promise<Directed> {
+    const { exchange, context, route, pathModel } = this.#incoming;
+    const { issuers } = this.#choice;
     const { target } = candidate;
     const { policy, changes, model } = this.#changed(candidate);
     if (model === '') throw new GatewayError('missing_model');
@@ -141,14 +160,14 @@ class ForwardedRequest {
     const converted = spoken !== route;
     const streaming = !this.#pathDecides && this.#body.streamingWith(changes);
     const includeUsage = !converted && streaming && !this.#wantsUsage;
-    const edited = this.#body.encode(this.#inPath === '' ? model : '', changes, includeUsage);
+    const edited = this.#body.encode(pathModel === '' ? model : '', changes, includeUsage);
     const bytes = policy.prompts === null ? edited : policy.prompts.apply(edited, route);
     const { mediaFetch, strict } = policy;
     const mayNeedMedia = mediaFetch !== null && !converted && namesRefusedUrls(bytes, route, target.provider, model);
     const throughHub =
       converted ||
       isKeptHere(this.#incoming, target.provider) ||
-      (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia));
+      (isWireFormat(route) && (bearsMark(bytes) || mayNeedMedia || issuers.mustMark(route, target, model, bytes)));
     const to = { route: spoken, converted, throughHub, model, streaming: streaming || this.#pathStreams };
     const call = target.call(exchange, context, to, true);
     const finish = (one: Buffer) => finishBody(one, to, policy, exchange);
@@ -164,7 +183,7 @@ class ForwardedRequest {
     this.#convertible ??= new ConvertibleRequest(this.#incoming, this.#wantsUsage, this.#services);
     const request = this.#convertible;
     const convert = () => {
-      const conversion = request.convert(bytes, target, to, strict);
+      const conversion = request.convert(bytes, target, to, issuers.issuerFor(candidate, model, spoken), strict);
       putConverted(call, conversion, to);
       return directed({ conversion });
     };

@@ -3,7 +3,7 @@ import type { Exchange } from '../../exchange.ts';
 import type { LlmModel, LlmRouter, VirtualModel } from '../../resources/types.ts';
 import { compileValueTest, type ValueTest } from '../../resources/value-match.ts';
 import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
-import { choose } from './choice.ts';
+import { affinityFor, type Choice, choose } from './choice.ts';
 import { type ConditionalModel, conditionalModels } from './conditional-models.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { type AccountOption, chooseAccount, forwardToAccount, onlyChoice } from './endpoints/account.ts';
@@ -18,7 +18,8 @@ import { ModelDirectory } from './models/directory.ts';
 import { serveRouterModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
 import { llmActivation, type ReadableBody } from './mutate/activation.ts';
-import { modelInPath, routeByPath } from './paths.ts';
+import { routeByPath } from './paths.ts';
+import type { ConversationKey } from './prefix-affinity.ts';
 import { forwardCall, isRealtimeCall, readCall } from './realtime/calls.ts';
 import { modelInQuery, opensSession } from './realtime/model-query.ts';
 import { serveRealtime } from './realtime/serve.ts';
@@ -46,6 +47,7 @@ interface Wanted {
   /** What expressions may read of it. */
   readonly body: ReadableBody | null;
   readonly clientModel: string;
+  readonly affinity: ConversationKey | null;
   /** An entry would have served it whose rules don't let the caller. */
   denied: boolean;
 }
@@ -74,7 +76,8 @@ export class ModelRouter implements CompiledBackend {
       const target = new ProviderTarget(model.provider, policies, `${scope}/${model.name}/${index}`, services);
       const headers = model.headers.map(({ name, value }) => compileValueTest(name, value));
       const groups = new TargetGroups([[{ target, model: '' }]]);
-      return { model, target, groups, headers, rules: modelRules(model, services.cel), policies };
+      const rules = modelRules(model, services.cel);
+      return { model, target, groups, headers, rules, policies, models: askedModels(model, router) };
     });
     this.#models = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
@@ -106,36 +109,26 @@ export class ModelRouter implements CompiledBackend {
 
   /** Throws `missing_model` for what names none: which provider a call is with is not remembered. */
   async #serveCall(incoming: Incoming, plan: ContextPlan): Promise<void> {
-    const { exchange, context } = incoming;
     const request = await readCall(incoming, this.#services);
-    if (exchange.endCause !== null) return;
+    if (incoming.exchange.endCause !== null) return;
     const { model } = request;
     if (model === '')
       throw new GatewayError('missing_model', 'The request names no model, so that no provider can be chosen.');
-    const { groups } = this.#groupsFor(incoming, model);
-    return forwardCall(
-      incoming,
-      request,
-      choose(groups, exchange, context, plan, { model, body: null }),
-      this.#services,
-    );
+    return forwardCall(incoming, request, this.#choose(incoming, plan, model), this.#services);
   }
 
   #serveRealtime(incoming: Incoming, plan: ContextPlan): void | Promise<void> {
-    const { exchange, context, facts } = incoming;
+    const { exchange, facts } = incoming;
     const model = modelInQuery(exchange.query);
     if (model === '') throw new GatewayError('missing_model', 'Name the model in the query: ?model=…');
     facts.clientModel = model;
-    const { groups } = this.#groupsFor(incoming, model);
-    const choice = choose(groups, exchange, context, plan, { model, body: null });
-    return serveRealtime(incoming, choice, this.#services);
+    return serveRealtime(incoming, this.#choose(incoming, plan, model), this.#services);
   }
 
   async #serve(incoming: Incoming, plan: ContextPlan, configured: boolean): Promise<void> {
-    const { exchange, facts, route } = incoming;
+    const { exchange, context, facts, route, pathModel } = incoming;
     const bytes = await holdRequest(incoming, this.#services);
     if (exchange.endCause !== null) return;
-    const pathModel = modelInPath(exchange.path);
     const type = exchange.headers.get('content-type') ?? '';
     let body: RequestBody | null = null;
     let model = pathModel;
@@ -149,9 +142,9 @@ export class ModelRouter implements CompiledBackend {
     if (pathModel !== '' && model !== pathModel)
       throw new GatewayError('invalid_request_body', 'The path and the body name different models.');
     facts.clientModel = model;
-    const { groups, passthrough } = this.#groupsFor(incoming, model, body);
-    const json = body === null ? null : bytes;
-    const choice = choose(groups, exchange, incoming.context, plan, { model, body: json });
+    const affinity = affinityFor(exchange, context, plan, model, body === null ? null : bytes);
+    const { groups, passthrough } = this.#groupsFor(incoming, model, body, affinity);
+    const choice = choose(groups, context, plan, model, affinity);
     if (asksInputTokens(exchange)) return countResponseInput(incoming, bytes, choice, this.#services);
     // A virtual model's name means nothing to a provider: another takes its place.
     const renamed = choice.candidate.model !== '';
@@ -169,7 +162,7 @@ export class ModelRouter implements CompiledBackend {
 
   async #serveEndpoint(incoming: Incoming, endpoint: Endpoint, plan: ContextPlan): Promise<void> {
     receiveEndpoint(incoming, endpoint);
-    const { exchange, context } = incoming;
+    const { exchange } = incoming;
     if (!endpoint.asksModel)
       return forwardToAccount(incoming, endpoint, this.#accounts(exchange), plan, this.#services);
     const bytes = await holdRequest(incoming, this.#services);
@@ -179,10 +172,7 @@ export class ModelRouter implements CompiledBackend {
     const choice =
       body.model === ''
         ? onlyChoice(chooseAccount(exchange, endpoint, this.#accounts(exchange)), plan)
-        : choose(this.#groupsFor(incoming, body.model, body).groups, exchange, context, plan, {
-            model: body.model,
-            body: null,
-          });
+        : this.#choose(incoming, plan, body.model, body);
     return forwardEndpoint(incoming, endpoint, body, choice, this.#services);
   }
 
@@ -196,6 +186,13 @@ export class ModelRouter implements CompiledBackend {
       .map(({ model, target }) => ({ target, model: model.name }));
   }
 
+  /** Chooses for a request that is no conversation. Throws as `#groupsFor` does. */
+  #choose(incoming: Incoming, plan: ContextPlan, model: string, body: ReadableBody | null = null): Choice {
+    const { exchange, context } = incoming;
+    const affinity = affinityFor(exchange, context, plan, model, null);
+    return choose(this.#groupsFor(incoming, model, body, affinity).groups, context, plan, model, affinity);
+  }
+
   /**
    * `body`: what conditions may read of it. Throws model_not_allowed, model_authorization_denied, model_not_found,
    * virtual_model_no_matching_target or not_active.
@@ -203,10 +200,11 @@ export class ModelRouter implements CompiledBackend {
   #groupsFor(
     { exchange }: Incoming,
     model: string,
-    body: ReadableBody | null = null,
+    body: ReadableBody | null,
+    affinity: ConversationKey | null,
   ): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
     if (!isAllowed(exchange.apiKey?.allowedModels ?? null, model)) throw new GatewayError('model_not_allowed');
-    const wanted: Wanted = { exchange, body, clientModel: model, denied: false };
+    const wanted: Wanted = { exchange, body, clientModel: model, affinity, denied: false };
     try {
       return this.#resolve(wanted);
     } catch (error) {
@@ -216,7 +214,7 @@ export class ModelRouter implements CompiledBackend {
   }
 
   #resolve(wanted: Wanted): Pick<RoutedModel, 'groups'> & Pick<LlmModel, 'passthrough'> {
-    const { exchange, body, clientModel } = wanted;
+    const { exchange, body, clientModel, affinity } = wanted;
     const virtual = this.#virtual.get(clientModel);
     if (virtual === undefined) {
       const routed = this.#find(wanted, clientModel, false);
@@ -228,7 +226,8 @@ export class ModelRouter implements CompiledBackend {
       return routed === null ? null : { target: routed.target, model: name };
     };
     const { routing } = virtual;
-    if (routing.kind !== 'conditional') return { groups: virtualGroups(routing, resolve), passthrough: 'detect' };
+    if (routing.kind !== 'conditional')
+      return { groups: virtualGroups(routing, resolve, affinity), passthrough: 'detect' };
     const target = this.#conditional.get(clientModel)?.choose(llmActivation(exchange, body, clientModel)) ?? '';
     return { groups: new TargetGroups([[found(resolve(target))]]), passthrough: 'detect' };
   }
@@ -249,6 +248,13 @@ export class ModelRouter implements CompiledBackend {
     }
     return null;
   }
+}
+
+/** What an entry is asked for: its own name or pattern, and what virtual models ask of it. */
+function askedModels({ name, visibility }: LlmModel, { virtualModels }: LlmRouter): string[] {
+  const virtual = virtualModels.flatMap(({ routing }) => routing.targets.map(({ model }) => model));
+  const asked = virtual.filter((model) => matchesPattern(name, model));
+  return visibility === 'public' ? [name, ...asked] : asked;
 }
 
 /** Models that have others beside them in a virtual model's failover. */

@@ -31,14 +31,20 @@ interface AffinityPolicy {
   readonly prefixAffinity?: boolean | null;
 }
 
+/** What keeps a conversation together. */
+export interface ConversationKey extends AffinityKey {
+  /** It began in an earlier request, as far as can be told. */
+  readonly goesOn: boolean;
+}
+
 /**
  * What keeps a request's conversation together, or null where the route's policy is against it.
  *
  * @param bytes its JSON body; null where it has none: then the tenant's requests go together, for what they made may be known there alone
  */
-export function affinityOf({ tenant }: Exchange, context: RouteContext, bytes: Buffer | null): AffinityKey | null {
+export function affinityOf({ tenant }: Exchange, context: RouteContext, bytes: Buffer | null): ConversationKey | null {
   if ((context.values.ai as AffinityPolicy | null | undefined)?.prefixAffinity === false) return null;
-  return bytes === null ? { hash: hashText(tenant) } : new PrefixAffinity(tenant, bytes);
+  return bytes === null ? { hash: hashText(tenant), goesOn: false } : new PrefixAffinity(tenant, bytes);
 }
 
 /**
@@ -48,10 +54,10 @@ export function affinityOf({ tenant }: Exchange, context: RouteContext, bytes: B
  * It is hashed from the client's bytes, without parsing them, and only once somebody asks. What counts are the texts alone, so that a
  * cache mark that moves on with the conversation, or a content that is sometimes a text and sometimes a list of one, changes nothing.
  */
-export class PrefixAffinity implements AffinityKey {
+export class PrefixAffinity implements ConversationKey {
   readonly #tenant: string;
   #bytes: Buffer | null;
-  #hash = 0;
+  #hash = -1;
 
   constructor(tenant: string, bytes: Buffer) {
     this.#tenant = tenant;
@@ -59,11 +65,13 @@ export class PrefixAffinity implements AffinityKey {
   }
 
   get hash(): number {
-    if (this.#bytes !== null) {
-      this.#hash = prefixHash(this.#tenant, this.#bytes);
-      this.#bytes = null;
-    }
-    return this.#hash;
+    if (this.#hash < 0 && this.#bytes !== null) this.#hash = prefixHash(this.#tenant, this.#bytes);
+    return Math.max(this.#hash, 0);
+  }
+
+  /** A turn of the model stands behind the first of the user. Read from the bytes each time it is asked. */
+  get goesOn(): boolean {
+    return this.#bytes !== null && wasAnswered(this.#bytes);
   }
 
   release(): void {
@@ -90,6 +98,15 @@ function prefixHash(tenant: string, bytes: Buffer): number {
   return texts.count === 0 ? 0 : mix(texts.hash, texts.count) || 1;
 }
 
+function wasAnswered(bytes: Buffer): boolean {
+  const scan = new JsonScanner(PREFIX, bytes.length);
+  scan.write(bytes);
+  return TURNS.some((slot) => {
+    const value = scan.value(slot);
+    return value !== null && new TextHash(0).wasAnswered(value);
+  });
+}
+
 /** Of a text so much is hashed: its beginning, its end and its length tell it from others. Bytes. */
 const HEAD_BYTES = 1024;
 const TAIL_BYTES = 512;
@@ -110,6 +127,8 @@ const CLOSE_BRACE = 0x7d;
 const SKIPPED = ['type', 'cache_control', 'cachePoint', 'id'].map((name) => Buffer.from(name));
 const ROLE = Buffer.from('role');
 const USER = Buffer.from('user');
+/** The model's turns, by the formats' words for it. */
+const MODEL = ['assistant', 'model'].map((name) => Buffer.from(name));
 const USER_TEXT = Buffer.from('"user"');
 
 /** Hashes the texts within JSON values, their order and their lengths. The values' brackets are known to be balanced. */
@@ -120,7 +139,8 @@ class TextHash {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #left = 0;
-  #user = false;
+  /** Whose the turn is that was read last, as far as that matters; null: it doesn't say. */
+  #speaker: 'user' | 'model' | 'other' | null = null;
 
   constructor(seed: number) {
     this.hash = seed;
@@ -140,12 +160,29 @@ class TextHash {
       return;
     }
     this.#begin(json);
-    this.#user = false;
     this.#at++;
-    while (this.#next() !== CLOSE_BRACKET && this.#at < json.length && this.#left > 0) {
-      this.#value(1, true);
-      if (this.#user) return;
+    while (this.#turn(true)) if (this.#speaker === 'user') return;
+  }
+
+  /** Whether a list of turns has one of the model's behind the first of the user. What the model did beside speaking names no speaker. */
+  wasAnswered(json: Buffer): boolean {
+    if (json[0] !== OPEN_BRACKET) return false;
+    this.#begin(json);
+    this.#at++;
+    let asked = false;
+    while (this.#turn(false)) {
+      if (asked && (this.#speaker === 'model' || this.#speaker === null)) return true;
+      asked ||= this.#speaker === 'user';
     }
+    return false;
+  }
+
+  /** Reads the next turn of a list; false where there is none. */
+  #turn(counts: boolean): boolean {
+    if (this.#next() === CLOSE_BRACKET || this.#at >= this.#bytes.length || this.#left <= 0) return false;
+    this.#speaker = null;
+    this.#value(1, counts);
+    return true;
   }
 
   #begin(json: Buffer): void {
@@ -193,7 +230,10 @@ class TextHash {
     }
     const start = this.#at + 1;
     this.#string(true);
-    if (depth === 1 && this.#is(start, this.#at - 1, USER)) this.#user = true;
+    if (depth !== 1) return;
+    const end = this.#at - 1;
+    if (this.#is(start, end, USER)) this.#speaker = 'user';
+    else this.#speaker = MODEL.some((name) => this.#is(start, end, name)) ? 'model' : 'other';
   }
 
   #is(start: number, end: number, name: Buffer): boolean {

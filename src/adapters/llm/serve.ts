@@ -16,7 +16,7 @@ import { dialectOfClient } from './endpoints/endpoint.ts';
 import type { Format } from './formats/format.ts';
 import { FORMATS } from './formats/index.ts';
 import { LLM_MAX_BUFFER_BYTES } from './limits.ts';
-import { routeByPath } from './paths.ts';
+import { modelInPath, routeByPath } from './paths.ts';
 import { type AnswerPlan, Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { type ResponseTurn, withHistory } from './stored-responses/history.ts';
@@ -28,6 +28,8 @@ export interface Incoming {
   readonly context: RouteContext;
   readonly facts: LlmFacts;
   route: RouteType;
+  /** The model that the path names; ''. */
+  readonly pathModel: string;
   /** Of the responses API, once the body is held. */
   turn: ResponseTurn | null;
 }
@@ -51,7 +53,7 @@ export function receive(exchange: Exchange, context: RouteContext, route: RouteT
     lastTokenMs: -1,
   };
   exchange.llm = facts;
-  return { exchange, context, facts, route, turn: null };
+  return { exchange, context, facts, route, pathModel: modelInPath(exchange.path), turn: null };
 }
 
 /** The client's language before anything but the path it asked for is known. */

@@ -1,5 +1,7 @@
 /** What the value of a `backendAuth` policy says of how a provider is asked. */
 
+import { fingerprintOf } from './account.ts';
+
 /** Kinds of `backendAuth` that don't depend on who asks. */
 const SHARED_CREDENTIALS = ['key', 'keys', 'credentials', 'gcp', 'aws', 'azure'];
 
@@ -21,6 +23,16 @@ export function hasLocation(auth: unknown): boolean {
   return [key, keys].some(
     (one) => typeof one === 'object' && one !== null && (one as { location?: unknown }).location != null,
   );
+}
+
+/** What tells the credential of a `backendAuth` from another; a key by its fingerprint, wherever it is put. null: the caller's own. */
+export function credentialOf(auth: unknown): unknown {
+  if (!replacesCredential(auth)) return null;
+  const { key } = auth as { key?: unknown };
+  const [only, ...others] = keysOf(auth);
+  if (only !== undefined && others.length === 0) return fingerprintOf(only);
+  const text = typeof key === 'object' && key !== null ? (key as { value?: unknown }).value : key;
+  return typeof text === 'string' ? fingerprintOf(text.trim()) : auth;
 }
 
 /** The keys of a `backendAuth` that has several. */

@@ -15,7 +15,7 @@ import { type FormatName, isFormatName } from './formats/route-types.ts';
 import { PROVIDERS } from './providers/index.ts';
 import type { FormatPath, OpenProvider, ProviderDefinition, ProviderOrigin } from './providers/provider.ts';
 import { parseHostPort } from './providers/settings.ts';
-import { hasLocation, isShared, keysOf, replacesCredential } from './target-auth.ts';
+import { credentialOf, hasLocation, isShared, keysOf, replacesCredential } from './target-auth.ts';
 import { CREDENTIAL_FIELDS, droppedFields, withoutApiFields } from './target-fields.ts';
 import { withoutParameter, withPrefix, withQuery } from './target-path.ts';
 
@@ -137,6 +137,24 @@ export class ProviderTarget {
   /** True where it speaks the responses API for a model and has a memory of what it answered. */
   remembersResponses(model: string): boolean {
     return this.formats(model).has('responses') && this.provider.statelessResponses !== true;
+  }
+
+  /** Whose signatures a model of it takes, and makes. */
+  issuer(model: string): string {
+    return this.provider.issuerOf?.(model) ?? this.provider.telemetryName;
+  }
+
+  /**
+   * Tells those of one issuer apart who can't read each other's signatures; '' where all can. `key`: the fingerprint of the key that is
+   * asked with, where there are several.
+   */
+  reach(key: string | null, context: RouteContext): string {
+    const { readableBy, origin } = this.provider;
+    if (readableBy === undefined) return '';
+    const { hostOverride, pathPrefix } = this.#provider;
+    const auth = key ?? credentialOf(this.#auth === undefined ? context.values.backendAuth : this.#auth);
+    const who = [origin?.host, hostOverride, pathPrefix, readableBy === 'account' ? auth : null];
+    return fingerprintOf(JSON.stringify(who));
   }
 
   /** True where its requests may be signed, so that their bodies must be there before they leave. */

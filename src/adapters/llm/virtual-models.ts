@@ -1,5 +1,7 @@
 import { GatewayError } from '../../errors/table.ts';
 import type { VirtualModel } from '../../resources/types.ts';
+import { hashText, mix } from '../../upstream/affinity.ts';
+import type { ConversationKey } from './prefix-affinity.ts';
 import { type Candidate, TargetGroups } from './target-groups.ts';
 
 /** Finds what serves a concrete name, internal models included; null where nothing serves this request. */
@@ -9,18 +11,23 @@ export type ResolveModel = (name: string) => Candidate | null;
 export type DrawnRouting = Exclude<VirtualModel['routing'], { kind: 'conditional' }>;
 
 /**
- * Who may serve a request for a virtual model: one drawn by weight, or all of a failover in their order.
+ * Who may serve a request for a virtual model: one by weight, or all of a failover in their order. A conversation's first request draws by
+ * chance; from the second on each goes where the conversation belongs, so that it finds the provider's prompt cache.
  *
  * Throws `model_not_found` where no target serves this request.
  */
 export function virtualGroups(
   routing: DrawnRouting,
   resolve: ResolveModel,
+  affinity: ConversationKey | null,
   random: () => number = Math.random,
 ): TargetGroups {
   switch (routing.kind) {
-    case 'weighted':
-      return new TargetGroups([[found(resolve(draw(routing.targets, random)))]]);
+    case 'weighted': {
+      const hash = affinity?.goesOn === true ? affinity.hash : 0;
+      const model = hash === 0 ? draw(routing.targets, random) : belongsTo(routing.targets, hash);
+      return new TargetGroups([[found(resolve(model))]]);
+    }
     case 'failover': {
       const served = byPriority(routing.targets).map((models) => models.map(resolve).filter((one) => one !== null));
       found(served.flat()[0]);
@@ -35,14 +42,37 @@ export function found(candidate: Candidate | null | undefined): Candidate {
   return candidate;
 }
 
+interface Weighted {
+  readonly model: string;
+  readonly weight: number;
+}
+
 /** Configuration guarantees that the weights aren't all 0. */
-function draw(targets: readonly { model: string; weight: number }[], random: () => number): string {
+function draw(targets: readonly Weighted[], random: () => number): string {
   let left = random() * targets.reduce((sum, { weight }) => sum + weight, 0);
   for (const { model, weight } of targets) {
     left -= weight;
     if (left < 0) return model;
   }
   return targets.findLast(({ weight }) => weight > 0)?.model ?? '';
+}
+
+/**
+ * Where a hash belongs: weighted rendezvous hashing, which gives each target its share of all hashes, and moves only the share by which a
+ * weight changes (https://datatracker.ietf.org/doc/draft-ietf-bess-weighted-hrw/).
+ */
+function belongsTo(targets: readonly Weighted[], hash: number): string {
+  let best = '';
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const { model, weight } of targets) {
+    // Between 0 and 1, neither of them.
+    const score = Math.log((mix(hashText(model), hash) + 0.5) / 2 ** 32) / weight;
+    if (weight > 0 && score > highest) {
+      best = model;
+      highest = score;
+    }
+  }
+  return best;
 }
 
 /** Names in groups, the lowest number first. */

@@ -91,6 +91,41 @@ describe('the stable prefix of a conversation', () => {
     },
   );
 
+  it.each<[string, object]>([
+    ['chat', { messages: [system, user('Hi'), { role: 'assistant', content: 'Hello' }, user('Bye')] }],
+    ['a tool that was called', { messages: [user('Hi'), { role: 'assistant', tool_calls: [] }] }],
+    ['a list of user turns', { messages: [user('Hi'), user('there'), { content: 'Hello', role: 'assistant' }] }],
+    [
+      "Gemini's contents",
+      {
+        contents: [
+          { role: 'user', parts: [] },
+          { role: 'model', parts: [{ text: 'x' }] },
+        ],
+      },
+    ],
+    ['items of the responses API', { input: [user('Hi'), { type: 'reasoning', id: 'rs_1', summary: [] }] }],
+    ['a named cache', { prompt_cache_key: 'k', messages: [user('Hi'), { role: 'assistant', content: 'Hello' }] }],
+  ])('knows that a conversation goes on by %s', (_, body) => {
+    expect(new PrefixAffinity('t', Buffer.from(JSON.stringify(body))).goesOn).toBe(true);
+  });
+
+  it.each<[string, unknown]>([
+    ['a first turn', { messages: [system, user('Hi')] }],
+    ['two turns of the user', { messages: [user('Hi'), user('there')] }],
+    ['instructions behind it', { messages: [user('Hi'), { role: 'developer', content: 'Be brief.' }] }],
+    ['examples before it', { messages: [{ role: 'assistant', content: 'Hello' }, user('Hi')] }],
+    ['a role within', { messages: [user([{ type: 'text', text: '"role":"assistant"' }, { role: 'assistant' }])] }],
+    ['a text', { input: 'Hi' }],
+    ['a prompt', { prompt: ['a', 'b'] }],
+    ['nothing', {}],
+  ])('takes %s for the beginning', (_, body) => {
+    const key = new PrefixAffinity('t', Buffer.from(JSON.stringify(body)));
+    expect(key.goesOn).toBe(false);
+    key.release();
+    expect(key.goesOn).toBe(false);
+  });
+
   it('lets go of the body, asked or not', () => {
     const body = Buffer.from(JSON.stringify({ prompt: 'x' }));
     const [asked, unasked] = [new PrefixAffinity('t', body), new PrefixAffinity('t', body)];

@@ -58,13 +58,93 @@ describe('a weighted model', () => {
           const sum = weights.reduce((a, b) => a + b);
           const drawn = weights.map(() => 0);
           for (let i = 0; i < sum; i++) {
-            const groups = virtualGroups(virtual.routing as DrawnRouting, resolve, () => (i + 0.5) / sum);
+            const groups = virtualGroups(virtual.routing as DrawnRouting, resolve, null, () => (i + 0.5) / sum);
             drawn[Number(groups.pick({} as RouteContext, { model: 'virtual', affinity: null }).model)]!++;
           }
           expect(drawn).toEqual(weights);
         },
       ),
     );
+  });
+
+  describe('over the turns of a conversation', () => {
+    const targets = [
+      { model: 'x', weight: 6 },
+      { model: 'y', weight: 3 },
+      { model: 'z', weight: 1 },
+    ];
+    const bench = (more: object = {}) =>
+      llmBench({ models: [model('*')], virtualModels: [weighted(targets)], ...more });
+    const first = (i: number) => ({ role: 'user', content: `Question ${i}` });
+    const turns = (i: number, length = 1) => [
+      first(i),
+      ...Array.from({ length }, () => [{ role: 'assistant', content: 'So.' }, first(-1)]).flat(),
+    ];
+    const asked = async (llm: ReturnType<typeof llmBench>, messages: object[], more: object = {}) => {
+      await serve(llm, { ...ask, body: JSON.stringify({ model: 'virtual', messages, ...more }) });
+      return llm.flights.at(-1)!.json.model as string;
+    };
+
+    it('keeps to one from the second on, and all conversations together to the weights', async () => {
+      const llm = bench();
+      const went = new Map<string, number>();
+      for (let i = 0; i < 2000; i++) {
+        const model = await asked(llm, turns(i));
+        went.set(model, (went.get(model) ?? 0) + 1);
+        if (i % 50 === 0) for (const length of [2, 5]) expect(await asked(llm, turns(i, length))).toBe(model);
+      }
+      // Six standard deviations of what chance would give.
+      for (const { model, weight } of targets) {
+        const share = weight / 10;
+        const off = Math.abs((went.get(model) ?? 0) - 2000 * share);
+        expect(off).toBeLessThan(6 * Math.sqrt(2000 * share * (1 - share)));
+      }
+    });
+
+    it('draws the first by chance, however often it is asked', async () => {
+      const llm = bench();
+      const went = new Set<string>();
+      for (let i = 0; i < 300; i++) went.add(await asked(llm, [first(1)]));
+      expect(went).toEqual(new Set(['x', 'y', 'z']));
+    });
+
+    it('moves only the share by which a weight changes', async () => {
+      const [before, after] = [
+        bench(),
+        bench({ virtualModels: [weighted(targets.map((one) => (one.model === 'z' ? { ...one, weight: 11 } : one)))] }),
+      ];
+      let moved = 0;
+      for (let i = 0; i < 300; i++) {
+        const [was, is] = [await asked(before, turns(i)), await asked(after, turns(i))];
+        if (was === is) continue;
+        expect(is).toBe('z');
+        moved++;
+      }
+      expect(moved).toBeGreaterThan(0);
+    });
+
+    it('draws each by chance where the route is against affinity', async () => {
+      const llm = bench({ values: { ai: { prefixAffinity: false } } });
+      const went = new Set<string>();
+      for (let i = 0; i < 300; i++) went.add(await asked(llm, turns(1)));
+      expect(went).toEqual(new Set(['x', 'y', 'z']));
+    });
+
+    it('follows a session from the first on', async () => {
+      const llm = bench({ values: { sessionAffinity: { source: 'request.headers["x-session"]' } } });
+      const of = async (session: string, i: number) => {
+        const body = JSON.stringify({ model: 'virtual', messages: [first(i)] });
+        await serve(llm, { ...ask, body, headers: ['x-session', session] });
+        return llm.flights.at(-1)!.json.model as string;
+      };
+      const went = new Set<string>();
+      for (let i = 0; i < 60; i++) {
+        const model = await of(`s${i}`, i);
+        expect(await of(`s${i}`, i + 1000)).toBe(model);
+        went.add(model);
+      }
+      expect(went.size).toBeGreaterThan(1);
+    });
   });
 
   it('asks the provider for the target, internal ones too, and answers for the name it was asked by', async () => {

@@ -64,7 +64,11 @@ export class Conversion {
     losses.dropFields(client.codec.unsaid ?? []);
     const { betas } = client;
     this.betas = betas;
-    const body = codec.encodeRequest({ ...conversation, model }, { issuer, model, losses, defaultMaxTokens, betas });
+    const native = client.codec.format === codec.format;
+    const body = codec.encodeRequest(
+      { ...conversation, model },
+      { issuer, native, model, losses, defaultMaxTokens, betas },
+    );
     this.request = provider.shape?.(body, losses) ?? body;
     this.#lossy = losses.header;
     this.streaming = conversation.stream;

@@ -10,7 +10,6 @@ import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 import type { MediaFetchOptions } from '../media-fetch/options.ts';
 import { type RefusesUrl, refusedUrls } from '../media-fetch/refused-urls.ts';
 import { RequestMedia, refuseUrls } from '../media-fetch/request-media.ts';
-import { modelInPath } from '../paths.ts';
 import type { Incoming } from '../serve.ts';
 import { storedTurn } from '../stored-responses/turn.ts';
 import type { Destination, ProviderTarget } from '../target.ts';
@@ -56,11 +55,12 @@ export class ConvertibleRequest {
   }
 
   /**
-   * What becomes of a body, with policies applied, for a target that speaks another format. `strict`: nothing is dropped.
+   * What becomes of a body, with policies applied, for a target that speaks another format, or is one of several issuers of signatures.
+   * `issuer`: whose it takes. `strict`: nothing is dropped.
    *
    * Throws `invalid_request_body`, `unsupported_parameter` and `previous_response_not_found`.
    */
-  convert(bytes: Buffer, target: ProviderTarget, to: Destination, strict: boolean): Conversion {
+  convert(bytes: Buffer, target: ProviderTarget, to: Destination, issuer: string, strict: boolean): Conversion {
     const { exchange, context, facts, route } = this.#incoming;
     const codec = isWireFormat(to.route) ? CODECS.get(to.route) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
@@ -94,7 +94,7 @@ export class ConvertibleRequest {
       },
       {
         codec,
-        issuer: provider.issuerOf?.(to.model) ?? provider.telemetryName,
+        issuer,
         model: to.model,
         defaultMaxTokens: provider.defaultMaxTokens?.(to.model) ?? DEFAULT_MAX_TOKENS,
         shape: (shaped, losses) => provider.shapeBody?.(shaped, codec.format, to.model, losses) ?? shaped,
@@ -108,12 +108,12 @@ export class ConvertibleRequest {
   }
 
   #decode(bytes: Buffer, { streaming: stream }: Destination): ReadRequest {
-    const { exchange, route } = this.#incoming;
+    const { exchange, route, pathModel: model } = this.#incoming;
     const body = parseObject(bytes.toString('utf8'));
     if (body === null) throw new GatewayError('invalid_request_body');
-    const path = { model: modelInPath(exchange.path), stream };
+    const path = { model, stream };
     const { headers } = exchange;
-    const request = { body, model: path.model, headers };
+    const request = { body, model, headers };
     const codec = isClientFormat(route) ? clientCodecOf(route, request) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
     return { bytes, codec, conversation: codec.decodeRequest(body, path), betas: betasOf(headers, body) };

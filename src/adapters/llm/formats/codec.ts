@@ -11,8 +11,10 @@ export interface PathFacts {
 
 /** The provider that a request is encoded for. */
 export interface EncodeContext {
-  /** Whose signatures it takes: `anthropic`, `google`, `openai`, or the provider's name. */
+  /** Whose signatures it takes: `anthropic`, `google`, `openai`, or the provider's name, narrowed to one of several. */
   readonly issuer: string;
+  /** The client speaks this format too: what the provider knows by an id is the provider's to judge. */
+  readonly native?: boolean;
   readonly model: string;
   readonly losses: Losses;
   /** For formats that insist on a longest answer where the client gave none. */

@@ -55,6 +55,7 @@ export const azure: ProviderDefinition = {
       shapeBody: shapeForOpenAI,
       shapeNative: renameMaxTokens,
       defaultMaxTokens: defaultMaxTokensOf,
+      readableBy: 'place',
       issuerOf: (model) => (foundry && isClaude(model) ? 'anthropic' : 'azure'),
     };
   },

@@ -23,6 +23,8 @@ export const openAI: ProviderDefinition = {
     formats: FORMATS,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
+    // Reasoning is encrypted for the organisation (https://platform.openai.com/docs/guides/reasoning): `organization_id did not match`.
+    readableBy: 'account',
     shapeBody: shapeForOpenAI,
     shapeNative: renameMaxTokens,
   }),

@@ -57,6 +57,8 @@ export interface OpenProvider {
   fixHeaders?(headers: HeaderList, configuredLocation: boolean, path: string): void;
   /** Whose thinking signatures the model takes; `telemetryName` where it doesn't say. */
   issuerOf?(model: string): string;
+  /** How far what an issuer encrypts can be read: by who asks as the same account, or at the same place. Absent: by all of the issuer. */
+  readonly readableBy?: 'account' | 'place';
   /** Longest answer asked for where the format insists on one and the client gave none. */
   defaultMaxTokens?(model: string): number | undefined;
   /**

@@ -19,6 +19,7 @@ import { cacheControl, FORMAT, ownFields } from './own.ts';
 export interface ProviderSide {
   readonly to: 'provider';
   readonly issuer: string;
+  readonly native?: boolean;
   readonly losses: Losses;
 }
 
@@ -168,7 +169,7 @@ function encodeSource(source: MediaSource, asImage: boolean, side: ProviderSide)
     case 'text':
       return { type: 'text', media_type: 'text/plain', data: source.text };
     case 'file':
-      if (source.issuer === side.issuer) return { type: 'file', file_id: source.id };
+      if (side.native === true || source.issuer === side.issuer) return { type: 'file', file_id: source.id };
       return lost(side, asImage ? 'imageFile' : 'fileId');
   }
 }

@@ -105,8 +105,8 @@ function decodeMessage(fields: Fields): Message {
 
 /** Writes a request for a provider. Throws `unsupported_parameter` for what would be refused. */
 export function encodeRequest(conversation: Conversation, context: EncodeContext): JsonObject {
-  const { losses, issuer, model } = context;
-  const side: ProviderSide = { to: 'provider', issuer, losses };
+  const { losses, issuer, native, model } = context;
+  const side: ProviderSide = { to: 'provider', issuer, losses, ...optional('native', native) };
   const traits = traitsOf(model, issuer);
   const { sampling, reasoning, extra, stream } = conversation;
   const { system, turns } = encodeTurns(conversation.messages, side);

@@ -198,7 +198,7 @@ function fileName(mediaType: string): string {
 }
 
 function fileIdFor({ issuer, id }: MediaSource & { type: 'file' }, context: EncodeContext): string {
-  if (issuer === context.issuer) return id;
+  if (context.native === true || issuer === context.issuer) return id;
   throw new GatewayError('unsupported_parameter', `The file "${id}" was not uploaded to the provider.`);
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Extra, JsonObject } from '../../../../facts/conversation.ts';
 import type { Fields } from '../fields.ts';
-import { MADE_UP } from '../signatures.ts';
+import { MADE_UP, wholeIssuer } from '../signatures.ts';
 
 /** What only responses know, how it is kept, and the ids that are made up for them. */
 
@@ -14,7 +14,7 @@ export const ISSUER = 'openai';
 const RUN_BY_OPENAI: ReadonlySet<string> = new Set([ISSUER, 'azure', 'copilot']);
 
 export function behavesAsOpenAI(issuer: string): boolean {
-  return RUN_BY_OPENAI.has(issuer);
+  return RUN_BY_OPENAI.has(wholeIssuer(issuer));
 }
 
 /** `fields` as the `extra` of what they stood in. */
