@@ -51,6 +51,9 @@ const [
   { EMBEDDINGS },
   { RERANK_FEATURES },
   { RERANKING },
+  { MEDIA_TABLES },
+  { convertedFor },
+  { KNOWN_KINDS, LABELS, supportOf },
 ] = await Promise.all([
   load('catalogue.js'),
   load('resources/schema/json-schema.js'),
@@ -65,6 +68,9 @@ const [
   load('adapters/llm/formats/embeddings.js'),
   load('adapters/llm/formats/rerank-features.js'),
   load('adapters/llm/formats/reranking.js'),
+  load('adapters/llm/endpoints/media-features.js'),
+  load('adapters/llm/endpoints/conversions.js'),
+  load('adapters/llm/endpoints/support.js'),
 ]);
 
 const catalogue = buildCatalogue();
@@ -92,6 +98,13 @@ const celLibraries = Object.fromEntries(
   CEL_LIBRARIES.map((name, i) => [name, Object.values(libraries[i]).find(Array.isArray)]),
 );
 
+const SUPPORT = { yes: 'as it is', no: 'refused', maybe: '' };
+const endpoints = {
+  labels: LABELS,
+  kinds: KNOWN_KINDS,
+  takes: (kind, name) => (convertedFor(kind).includes(name) ? 'converted' : SUPPORT[supportOf(kind, name)]),
+};
+
 const pages = {
   'configuration.md': configurationPage(schema, links, isInactive),
   'policies.md': policiesPage(catalogue, PHASES, links),
@@ -101,6 +114,8 @@ const pages = {
     ANSWER_FEATURES,
     { features: EMBEDDING_FEATURES, codecs: EMBEDDINGS.codecs },
     { features: RERANK_FEATURES, codecs: RERANKING.codecs },
+    MEDIA_TABLES,
+    endpoints,
   ),
   'metrics.md': metricsPage(new Metrics()),
   'errors.md': errorsPage(ERRORS),

@@ -46,6 +46,9 @@ const FOLLOWERS: Readonly<Record<string, readonly EndpointName[]>> = {
 
 const OPENAI_NAMES: ReadonlySet<EndpointName> = new Set(OPENAI);
 
+/** Kinds of providers of which it is known what they have. */
+export const KNOWN_KINDS: readonly string[] = [...Object.keys(FOLLOWERS), ...Object.keys(OWN_APIS)];
+
 /** Whether a kind of provider has an API. Nobody but Google and Anthropic has theirs. */
 export function supportOf(kind: string, name: EndpointName): Support {
   const own = OWN_APIS[kind];
@@ -56,9 +59,7 @@ export function supportOf(kind: string, name: EndpointName): Support {
 
 /** The kinds of providers that are known to have an API. */
 export function kindsWith(name: EndpointName): string[] {
-  return [...Object.entries(FOLLOWERS), ...Object.entries(OWN_APIS)]
-    .filter(([, names]) => names.includes(name))
-    .map(([kind]) => kind);
+  return KNOWN_KINDS.filter((kind) => supportOf(kind, name) === 'yes');
 }
 
 /** Throws `unsupported_conversion`, which names the API and who has it, for a provider that is known not to. */
