@@ -75,7 +75,10 @@ export class ConvertedWhole extends ConvertedAnswer {
       this.answer = answer;
       if (!this.conversion.streaming) this.#encode(answer);
     } catch (cause) {
-      this.error = new GatewayError('upstream_protocol', "The provider's answer could not be converted.", { cause });
+      this.error =
+        cause instanceof GatewayError && cause.code === 'upstream_response_invalid'
+          ? cause
+          : new GatewayError('upstream_protocol', "The provider's answer could not be converted.", { cause });
     }
   }
 
@@ -104,16 +107,8 @@ export class ConvertedWhole extends ConvertedAnswer {
       return null;
     }
     if (isError(body.error)) this.fault = this.conversion.decodeLateFault(body);
-    const answer = this.conversion.decodeAnswer(body);
-    if (this.fault !== null || isAnswer(answer)) return answer;
-    this.error = new GatewayError('upstream_protocol', 'The provider answered without an answer.');
-    return null;
+    return this.fault === null ? this.conversion.decodeAnswer(body) : this.conversion.decodeFailed(body);
   }
-}
-
-/** False for what is JSON and no answer: nothing was said, no end was reached, nothing counted. */
-function isAnswer({ choices, usage }: Answer): boolean {
-  return choices.some(({ parts, stop }) => parts.length > 0 || stop !== null || usage !== null);
 }
 
 function isError(error: unknown): boolean {

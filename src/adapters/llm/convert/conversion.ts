@@ -1,7 +1,9 @@
+import { GatewayError } from '../../../errors/table.ts';
 import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
 import type { ClientCodec, Codec, EncodedFault, ReplyContext, StreamDecoder, StreamEncoder } from '../formats/codec.ts';
 import { Losses } from '../formats/features.ts';
+import { isObject } from '../formats/fields.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import { lostInAnswer } from './answer-losses.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
@@ -89,7 +91,18 @@ export class Conversion {
     };
   }
 
+  /** Throws `upstream_response_invalid` for what is no answer, saying what it lacks. */
   decodeAnswer(body: JsonObject): Answer {
+    const { codec } = this.#provider;
+    const found = codec.answersIn.filter((name) => isObject(body[name]) || Array.isArray(body[name]));
+    if (found.length === 0) throw noAnswer(codec, 'it lacks');
+    const answer = codec.decodeAnswer(body, this.#provider);
+    if (isAnswer(answer)) return answer;
+    throw noAnswer(codec, 'there is nothing in');
+  }
+
+  /** What an answer that tells of an error says beside it: the model, and what was counted. */
+  decodeFailed(body: JsonObject): Answer {
     return this.#provider.codec.decodeAnswer(body, this.#provider);
   }
 
@@ -137,4 +150,17 @@ export class Conversion {
   encodeFault(fault: ProviderFault): EncodedFault {
     return this.#client.encodeFault(fault);
   }
+}
+
+/** False for what is JSON and no answer: nothing was said, no end was reached, nothing counted. */
+function isAnswer({ choices, usage }: Answer): boolean {
+  return choices.some(({ parts, stop }) => parts.length > 0 || stop !== null || usage !== null);
+}
+
+function noAnswer({ format, answersIn }: Codec, what: string): GatewayError {
+  const names = answersIn.map((name) => `"${name}"`).join(' and ');
+  return new GatewayError(
+    'upstream_response_invalid',
+    `The provider's answer is none of its format (${format}): ${what} ${names}.`,
+  );
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../../../errors/table.ts';
 import type { Exchange } from '../../../exchange.ts';
 import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { LlmFacts } from '../../../facts/llm.ts';
+import { limitedForMsInBody } from '../../../upstream/rate-limit-reset.ts';
 import type { Replier } from '../../adapter.ts';
 import { parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
@@ -180,8 +181,9 @@ export class FaultReader {
   ): void {
     const text = Buffer.concat(this.#chunks).toString('utf8');
     const fault = conversion.decodeFault(status, parseObject(text), wordsOf(text, status));
+    const headers = [...kept, ...retryAfter(status, kept, text)];
     // A redirection leads to no answer that could be converted.
-    deliverFault({ ...fault, status: status < 400 ? 502 : status }, exchange, reply, conversion, kept);
+    deliverFault({ ...fault, status: status < 400 ? 502 : status }, exchange, reply, conversion, headers);
   }
 }
 
@@ -194,6 +196,13 @@ function deliverFault(
 ): void {
   const { headers, body } = conversion.encodeFault(fault);
   reply.local(exchange, fault.status, [...kept, ...headers, 'content-type', 'application/json'], JSON.stringify(body));
+}
+
+/** The field that says when to come back, where a provider says it in the body alone, as Google does. */
+function retryAfter(status: number, kept: readonly string[], text: string): string[] {
+  if ((status !== 429 && status !== 503) || kept.includes('retry-after')) return [];
+  const ms = limitedForMsInBody(text);
+  return ms > 0 ? ['retry-after', String(Math.ceil(ms / 1000))] : [];
 }
 
 /** What a body that is no JSON object says: nothing, or a page made for people, says less than the status. */

@@ -349,23 +349,57 @@ it('a further attempt is converted anew, for a provider of another format', asyn
 });
 
 describe('JSON that is no answer', () => {
-  it.each<[string, string]>(
-    ['anthropic', 'openAI', 'gemini', 'bedrock'].flatMap((name) =>
-      ['{}', '{"detail":"Not Found"}', '{"content":[],"choices":[],"output":null}'].map((text): [string, string] => [
-        name,
-        text,
-      ]),
+  /** Each provider with its format and what an answer in it has. */
+  const PROVIDERS: [string, string, string][] = [
+    ['anthropic', 'messages', '"content"'],
+    ['openAI', 'completions', '"choices"'],
+    ['gemini', 'generateContent', '"candidates" and "promptFeedback"'],
+    ['bedrock', 'converse', '"output"'],
+    ['custom', 'responses', '"output"'],
+  ];
+  const EMPTY = '{"content":[],"choices":[],"candidates":[],"output":[]}';
+  it.each(
+    PROVIDERS.flatMap(([name, format, members]) =>
+      [
+        ['{}', 'it lacks'],
+        ['{"detail":"Not Found","usage":{"input_tokens":1,"prompt_tokens":1,"inputTokens":1}}', 'it lacks'],
+        ['{"content":"x","choices":null,"candidates":1,"output":"y"}', 'it lacks'],
+        ...(format === 'responses' || format === 'converse' ? [] : [[EMPTY, 'there is nothing in']]),
+      ].map(([text = '', what = '']) => [name, format, text, `(${format}): ${what} ${members}.`] as const),
     ),
-  )('is an error: of %s, %s', async (name, text) => {
-    const settings = name === 'bedrock' ? { region: 'eu-west-1' } : {};
+  )('is an error that says why: of %s, which speaks %s, %s', async (name, format, text, said) => {
+    const settings = {
+      ...(name === 'bedrock' && { region: 'eu-west-1' }),
+      ...(name === 'custom' && { formats: [{ type: format }] }),
+    };
     const one = provider(name, { settings, policies: { backendAuth: { key: 'k' } }, hostOverride: 'x.test:443' });
-    const llm = llmBench({ providers: [[one]] });
-    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 });
-    const url = name === 'openAI' ? '/v1/messages' : '/v1/chat/completions';
-    const exchange = await serve(llm, { url, body });
-    llm.flights[0]?.answer(200, text);
-    expect([exchange.status, exchange.error?.code]).toEqual([502, 'upstream_protocol']);
+    for (const stream of [false, true]) {
+      const llm = llmBench({ providers: [[one]] });
+      const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 1, stream });
+      const url = name === 'openAI' ? '/v1/messages' : '/v1/chat/completions';
+      const exchange = await serve(llm, { url, body });
+      llm.flights[0]?.answer(200, text);
+      expect([exchange.status, exchange.error?.code]).toEqual([502, 'upstream_response_invalid']);
+      expect(JSON.parse(exchange.downstream.text).error.message).toContain(said);
+    }
   });
+});
+
+it.each([429, 503])("tells when to come back where Google's error does, with status %i", async (status) => {
+  const limited = (details: object[]) => JSON.stringify({ error: { code: status, message: 'Later.', details } });
+  const ask = async (body: string, headers: string[] = []) => {
+    const llm = llmBench({ providers: [[provider('gemini')]] });
+    const exchange = await serve(llm, messages());
+    llm.flights[0]!.sink.onHead(status, ['content-type', 'application/json', ...headers]);
+    llm.flights[0]!.sink.onData(Buffer.from(body));
+    llm.flights[0]!.sink.onEnd([]);
+    expect(exchange.status).toBe(status);
+    return exchange.downstream.header('retry-after');
+  };
+  const info = { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '11.2s' };
+  expect(await ask(limited([{ '@type': 'x' }, info]))).toBe('12');
+  expect(await ask(limited([info]), ['retry-after', '7'])).toBe('7');
+  expect(await ask(limited([]))).toBeUndefined();
 });
 
 describe('thinking that another provider signed', () => {

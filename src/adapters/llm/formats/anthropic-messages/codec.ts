@@ -12,6 +12,7 @@ export const anthropicMessagesCodec: Codec = {
   format: FORMAT,
   issuer: 'anthropic',
   column,
+  answersIn: ['content'],
   decodeRequest,
   encodeRequest,
   decodeAnswer,

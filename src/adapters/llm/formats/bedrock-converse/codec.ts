@@ -12,6 +12,7 @@ export const bedrockConverseCodec: Codec = {
   format: FORMAT,
   issuer: 'anthropic',
   column,
+  answersIn: ['output'],
   decodeRequest,
   encodeRequest,
   decodeAnswer,

@@ -12,6 +12,7 @@ export const geminiCodec: Codec = {
   format: 'generateContent',
   issuer: GEMINI_ISSUER,
   column: GEMINI_COLUMN,
+  answersIn: ['candidates', 'promptFeedback'],
   decodeRequest,
   encodeRequest,
   decodeAnswer,

@@ -12,6 +12,7 @@ export const openaiResponsesCodec: Codec = {
   format: FORMAT,
   issuer: ISSUER,
   column: responsesColumn,
+  answersIn: ['output'],
   decodeRequest,
   encodeRequest,
   decodeAnswer,
