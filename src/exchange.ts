@@ -1,9 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { ErrorDialect } from './errors/render.ts';
 import type { GatewayError } from './errors/table.ts';
 import type { LlmFacts } from './facts/llm.ts';
 import type { MessageHook } from './facts/realtime.ts';
+import type { DownstreamUpgrade } from './facts/upgrade.ts';
 import type { HeaderList } from './headers.ts';
 
 /** TLS facts of a downstream connection. */
@@ -26,30 +27,6 @@ export interface BodySink {
 }
 
 /**
- * A client's wish to go on in another protocol on its connection (RFC 9110 §7.8; over HTTP/2, RFC 8441). Who serves the exchange grants it
- * once whatever stands behind the gateway has agreed, or answers like any other request.
- */
-export interface DownstreamUpgrade {
-  /** Lower-case: `websocket`. */
-  readonly protocol: string;
-  /** True where the 101 answers a key of the client's (HTTP/1.1; over HTTP/2 there is none). */
-  readonly keyed: boolean;
-  /**
-   * Sends the switch in place of a reply and hands the connection over; null where the client has gone. `headers`: flat, lower-case
-   * names, without `connection` and `upgrade`. From here on `onAbort` is not called: the stream tells what happens.
-   */
-  accept(headers: readonly string[]): UpgradedConnection | null;
-}
-
-/** A client's connection after the switch. */
-export interface UpgradedConnection {
-  /** The new protocol's bytes, those that came behind the request first. Ended or destroyed it ends the client's connection (its stream, over HTTP/2). */
-  readonly stream: Duplex;
-  /** The gateway closes its connections now: what there is to say to the client has to be said within a fraction of a second. */
-  onClose: (() => void) | null;
-}
-
-/**
  * The client's half of an exchange, as a driver gives it. One of `readBody` and `bodyStream` is called at most once.
  * The reply is writeHead, write*, end; `abort` breaks it off at any point. Calls after the end or an abort do nothing.
  */
@@ -67,8 +44,8 @@ export interface Downstream {
   readonly hasBody: boolean;
   /** Declared content-length in bytes, or -1. */
   readonly contentLength: number;
-  /** What the client wants to switch to, null for nearly every request; `unsupported`: it does, and this driver can't. */
-  readonly upgrade: DownstreamUpgrade | 'unsupported' | null;
+  /** What the client wants to switch to, null for nearly every request. */
+  readonly upgrade: DownstreamUpgrade | null;
 
   readBody(sink: BodySink): void;
   /** The body as a stream with backpressure, for forwarding. */

@@ -1,8 +1,9 @@
 import type { Expressions } from '../cel/index.ts';
 import type { ErrorDialect } from '../errors/render.ts';
 import type { GatewayError } from '../errors/table.ts';
-import type { DownstreamUpgrade, EndCause, Exchange, UpgradedConnection } from '../exchange.ts';
+import type { EndCause, Exchange } from '../exchange.ts';
 import type { TokenCount } from '../facts/llm.ts';
+import type { DownstreamUpgrade, UpgradedConnection } from '../facts/upgrade.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { BackendTarget, PolicyMap, Resource } from '../resources/types.ts';
 import type { EndpointTable } from '../state/shared/endpoint-table.ts';

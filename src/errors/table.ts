@@ -125,11 +125,6 @@ export const ERRORS = {
     message: 'This is served over WebSocket only.',
     hint: 'Open a WebSocket connection (wss://) to this path.',
   },
-  upgrade_unsupported: {
-    status: 501,
-    message: "WebSocket is not served by this port's driver.",
-    hint: 'The operator may set driver: node on the port.',
-  },
   header_fields_too_large: {
     status: 431,
     message: "The request's header fields are too large.",

@@ -1,3 +1,4 @@
+import { LLM_MAX_BUFFER_BYTES } from '../adapters/llm/limits.ts';
 import type { Exchange } from '../exchange.ts';
 import { frontendHttpLimits } from '../policies/frontend-http.ts';
 import { handshakeTimeoutMs } from '../policies/frontend-tls.ts';
@@ -160,5 +161,6 @@ function driverLimits(policies: PolicyMap): DriverLimits {
     maxHeaderCount: http.maxHeaders ?? 100,
     handshakeTimeoutMs: handshakeTimeoutMs(policies) ?? 15_000,
     sendIdleTimeoutMs: 300_000,
+    maxMessageBytes: http.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES,
   };
 }

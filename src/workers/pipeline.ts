@@ -2,15 +2,14 @@ import type { Replier } from '../adapters/adapter.ts';
 import { renderError } from '../errors/render.ts';
 import { GatewayError } from '../errors/table.ts';
 import {
-  type DownstreamUpgrade,
   type EndCause,
   type Exchange,
   grpcStatusOf,
   type HeldResponse,
   type LocalReply,
   type ResponseHead,
-  type UpgradedConnection,
 } from '../exchange.ts';
+import type { DownstreamUpgrade, UpgradedConnection } from '../facts/upgrade.ts';
 import { HeaderList } from '../headers.ts';
 import type { MemoryBudget } from '../state/shared/memory-budget.ts';
 import type { Logger } from '../telemetry/log.ts';

@@ -15,6 +15,8 @@ export interface DriverLimits {
   handshakeTimeoutMs: number;
   /** Without the client taking a byte of a reply that has bytes waiting. */
   sendIdleTimeoutMs: number;
+  /** A WebSocket message, where the driver reads the frames. */
+  maxMessageBytes: number;
 }
 
 export interface ListenOptions {

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
+import type { DownstreamUpgrade, UpgradedStream } from '../../facts/upgrade.ts';
 import type { CheckedHead } from './framing.ts';
 import { sendableFields } from './framing.ts';
 import { type Http1Connection, Http1Downstream } from './node-http1.ts';
@@ -62,7 +62,7 @@ class Http1Upgrade implements DownstreamUpgrade {
     socket.on('end', this.#onEnd);
   }
 
-  accept(headers: readonly string[]): UpgradedConnection | null {
+  accept(headers: readonly string[]): UpgradedStream | null {
     if (!this.#downstream.leave()) return null;
     const socket = this.#socket;
     this.#response.detachSocket(socket);
@@ -71,7 +71,7 @@ class Http1Upgrade implements DownstreamUpgrade {
     const fields = sendableFields(headers);
     for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
     socket.write(`${head}\r\n`, 'latin1');
-    const connection: UpgradedConnection = { stream: socket, onClose: null };
+    const connection: UpgradedStream = { stream: socket, onClose: null };
     this.#connection.upgraded = connection;
     return connection;
   }

@@ -1,7 +1,8 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { BodySink, Downstream, DownstreamTls, DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
+import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
+import type { DownstreamUpgrade, UpgradedConnection } from '../../facts/upgrade.ts';
 import type { CheckedHead, Refusal } from './framing.ts';
 import { REFUSALS, renderRefusal, responseFields, sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';

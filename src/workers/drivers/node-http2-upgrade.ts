@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import type { DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
+import type { DownstreamUpgrade, UpgradedStream } from '../../facts/upgrade.ts';
 import type { CheckedHead } from './framing.ts';
 import { sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
@@ -17,7 +17,7 @@ export class Http2UpgradeDownstream extends Http2Downstream {
       accept: (headers) => {
         if (!this.leave()) return null;
         stream.respond({ ...(grouped(sendableFields(headers)) as OutgoingHttpHeaders), ':status': 200 });
-        const upgraded: UpgradedConnection = { stream, onClose: null };
+        const upgraded: UpgradedStream = { stream, onClose: null };
         connection.upgraded.add(upgraded);
         stream.once('close', () => connection.upgraded.delete(upgraded));
         return upgraded;

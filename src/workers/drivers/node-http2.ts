@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, Serv
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { BodySink, Downstream, DownstreamTls, DownstreamUpgrade, UpgradedConnection } from '../../exchange.ts';
+import type { BodySink, Downstream, DownstreamTls } from '../../exchange.ts';
+import type { DownstreamUpgrade, UpgradedConnection } from '../../facts/upgrade.ts';
 import { BodyReader } from './body-reader.ts';
 import type { DriverLimits } from './driver.ts';
 import type { CheckedHead, Refusal } from './framing.ts';

@@ -29,6 +29,48 @@ export interface UwsResponse {
   close(): UwsResponse;
   pause(): void;
   resume(): void;
+  /** Sends the 101 with the fields written before, and opens a WebSocket that carries the properties of `data`. */
+  upgrade<Data extends object>(
+    data: Data,
+    key: string,
+    protocol: string,
+    extensions: string,
+    context: UwsContext,
+  ): void;
+}
+
+/** What `upgrade` needs of the pattern that its request came by. */
+export type UwsContext = object;
+
+/** Calls on one that is closed throw. */
+export interface UwsSocket {
+  /** Takes the whole message unless more than `maxBackpressure` waits. */
+  send(message: UwsText, isBinary: boolean): number;
+  ping(): number;
+  getBufferedAmount(): number;
+  /** Sends a close frame and ends the connection; calls the close handler before it returns. */
+  end(code: number, reason: UwsText): void;
+  /** Closes the connection; calls the close handler before it returns. */
+  close(): void;
+}
+
+/** Messages are only valid during the call. */
+export interface UwsSocketBehavior<Data extends object> {
+  compression: 0;
+  /** Bytes; a longer message ends the connection without a close frame. */
+  maxPayloadLength: number;
+  /** Bytes; pongs and messages beyond are dropped. */
+  maxBackpressure: number;
+  /** Seconds without a byte. */
+  idleTimeout: number;
+  sendPingsAutomatically: boolean;
+  upgrade(response: UwsResponse, request: UwsRequest, context: UwsContext): void;
+  open(socket: UwsSocket & Data): void;
+  message(socket: UwsSocket & Data, message: ArrayBuffer, isBinary: boolean): void;
+  drain(socket: UwsSocket & Data): void;
+  ping(socket: UwsSocket & Data): void;
+  pong(socket: UwsSocket & Data): void;
+  close(socket: UwsSocket & Data, code: number, reason: ArrayBuffer): void;
 }
 
 export interface UwsRequest {
@@ -41,6 +83,8 @@ export interface UwsRequest {
 export interface UwsApp {
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   connect(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
+  /** Takes GETs with a WebSocket key of 24 characters, before other handlers. */
+  ws<Data extends object>(pattern: string, behavior: UwsSocketBehavior<Data>): UwsApp;
   listen(port: number, options: number, callback: (token: object | false) => void): UwsApp;
   listen(host: string, port: number, options: number, callback: (token: object | false) => void): UwsApp;
 }

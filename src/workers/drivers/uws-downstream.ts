@@ -1,135 +1,61 @@
-/**
- * The client's half of an exchange over uWebSockets.js.
- *
- * Written to what 20.30 does, seen from outside:
- *  - A call on a response that is complete or aborted throws, so `#open` guards every one.
- *  - Writes outside a request's own handler are one system call each unless corked: they are collected and sent in one cork,
- *    at the reply's end or at the end of the turn.
- *  - `write` frames by chunks; a reply with a content-length goes through `tryEnd`, which leaves what it could not take here.
- *  - A head can't be sent alone: it waits for the first piece of body. An event stream that stays silent gets a comment.
- *  - `end(…, true)` behind a `write` puts a header into the body, and `endWithoutBody(n)` never completes: neither is used.
- *    A streamed reply can therefore only ask its client to close.
- *  - pause() also stops the reply: the request is never paused while reply bytes wait (uws-body.ts bounds what comes then).
- *  - No trailers, no interim responses but its own 100, no remote port; its own time-outs close a connection whose body
- *    comes slower than about 16 KB/s.
- */
 import { Readable } from 'node:stream';
 import type { BodySink, Downstream } from '../../exchange.ts';
+import type { DownstreamUpgrade } from '../../facts/upgrade.ts';
 import type { DriverLimits, ListenOptions } from './driver.ts';
 import type { CheckedHead, Refusal } from './framing.ts';
-import { isBodyless, REFUSALS, responseFields } from './framing.ts';
-import type { HeadFlusher } from './head-flusher.ts';
+import { REFUSALS } from './framing.ts';
 import { formatAddress } from './remote-address.ts';
 import type { Slabs } from './slabs.ts';
 import type { UwsResponse } from './uws-binding.ts';
 import { type BodyOwner, UwsBody } from './uws-body.ts';
-import { announcesNothing, isPlainEventStream, statusLine, writeFields } from './uws-fields.ts';
-
-/** Collected reply bytes that are sent at once instead of at the end of the turn. */
-const COLLECT_BYTES = 64 * 1024;
-/** Of an unread request body so much is let by on a connection that is kept. */
-const DISCARD_BYTES = 256 * 1024;
-/** An event stream's head that had no event to go with is sent after so long. */
-const HELD_HEAD_MS = 500;
-const EMPTY_COMMENT = Buffer.from(':\n\n');
+import { statusLine } from './uws-fields.ts';
+import { DISCARD_BYTES, UwsReply, type UwsReplyPort } from './uws-reply.ts';
 
 /** What the exchanges of one port share. */
-export interface UwsPortState {
+export interface UwsPortState extends UwsReplyPort {
   readonly options: ListenOptions;
   readonly port: number;
-  readonly draining: boolean;
   readonly slabs: Slabs;
-  readonly heads: HeadFlusher;
   opened(downstream: UwsDownstream): void;
   closed(downstream: UwsDownstream): void;
   /** Something threw where nothing may escape to: it is counted, and the exchange ended. */
   failed(): void;
 }
 
-/** Small pieces are joined here before they are handed over: one native call instead of several. */
-const joint = Buffer.allocUnsafeSlow(COLLECT_BYTES);
-
-/** The downstream whose writes are sent, for the one function every cork calls. */
-let corking: UwsDownstream | null = null;
-let failedInCork = false;
-const sendCorked = (): void => {
-  try {
-    corking?.sendNow();
-  } catch {
-    failedInCork = true;
-  }
-};
-
-export class UwsDownstream implements Downstream, BodyOwner {
+/**
+ * The client's half of an exchange over uWebSockets.js: whom it is with, the request's body, and how it ends. 20.30 has no trailers, no
+ * interim responses but its own 100 and no remote port; its own time-outs close a connection whose body comes slower than about 16 KB/s.
+ */
+export class UwsDownstream extends UwsReply implements Downstream, BodyOwner {
   readonly httpVersion = '1.1';
   readonly remotePort = 0;
   readonly tls = null;
   readonly hasBody: boolean;
   readonly contentLength: number;
-  readonly upgrade: 'unsupported' | null;
-  onDrain: (() => void) | null = null;
+  readonly upgrade: DownstreamUpgrade | null = null;
   onAbort: (() => void) | null = null;
   /** Neighbours in the port's list of open exchanges. */
   next: UwsDownstream | null = null;
   previous: UwsDownstream | null = null;
-
   readonly #port: UwsPortState;
-  readonly #response: UwsResponse;
-  readonly #isHead: boolean;
-  #close: boolean;
-  readonly #closeAsked: boolean;
-  /** The response object may be touched. */
-  #open = true;
-  /** The exchange's side has ended or broken off. */
-  #done = false;
+  readonly #chunked: boolean;
   #address: string | null = null;
 
-  #status = 0;
-  #fields: readonly string[] = [];
-  #headHeld = false;
-  #heldSince = 0;
-  #headSent = false;
-  #enlisted = false;
-  #ending = false;
-  #bodyless = false;
-  /** The reply does not match what its head announced. */
-  #broken = false;
-  #collected: Buffer[] = [];
-  #collectedBytes = 0;
-  /** Declared length of the reply, or -1: chunked. */
-  #total = -1;
-  /** Of a reply with a declared length: pieces the socket did not take yet. */
-  #unsent: Buffer[] = [];
-  /** Bytes that wait, here or in native memory; an upper bound. */
-  #waitingBytes = 0;
-  #blocked = false;
-  #blockedSince = 0;
-  #watching = false;
-  #wantsDrain = false;
-
-  readonly #body: UwsBody | null;
-  readonly #chunked: boolean;
-  /** Nothing of the reply may go out: see `#settle`. */
-  #unsettled = false;
   constructor(port: UwsPortState, response: UwsResponse, head: CheckedHead) {
-    this.#port = port;
-    this.#response = response;
-    this.#isHead = head.method === 'HEAD';
-    this.#chunked = head.chunked;
-    this.#closeAsked = head.close;
     // Its chunk parser is too lax for what stands behind such a body to be trusted.
-    this.#close = head.close || head.chunked;
+    super(port, response, head.method === 'HEAD', head.close, head.close || head.chunked);
+    this.#port = port;
+    this.#chunked = head.chunked;
     this.hasBody = head.hasBody;
     this.contentLength = head.contentLength;
-    this.upgrade = head.upgrade === 'websocket' ? 'unsupported' : null;
-    this.#body = head.hasBody ? new UwsBody(this, response, port.slabs, head) : null;
+    if (head.hasBody) this.body = new UwsBody(this, response, port.slabs, head);
   }
 
   /** Registers for the body: only possible inside the request's handler, so before anyone asked for it. */
   receive(): void {
-    const body = this.#body;
+    const body = this.body;
     if (body === null) return;
-    this.#response.onData((chunk, last) => {
+    this.response.onData((chunk, last) => {
       try {
         this.#onData(body, chunk, last);
       } catch {
@@ -140,9 +66,9 @@ export class UwsDownstream implements Downstream, BodyOwner {
 
   /** Called when the handler returns: a reply still under way outlives it. */
   detach(): void {
-    if (!this.#open) return;
+    if (!this.open) return;
     this.#port.opened(this);
-    this.#response.onAborted(() => {
+    this.response.onAborted(() => {
       try {
         this.#onAborted();
       } catch {
@@ -165,141 +91,91 @@ export class UwsDownstream implements Downstream, BodyOwner {
    */
   get remoteAddress(): string {
     if (this.#address !== null) return this.#address;
-    if (!this.#open) return '';
-    this.#address = formatAddress(new Uint8Array(this.#response.getRemoteAddress()));
+    if (!this.open) return '';
+    this.#address = formatAddress(new Uint8Array(this.response.getRemoteAddress()));
     return this.#address;
-  }
-
-  get bufferedBytes(): number {
-    return this.#collectedBytes + this.#waitingBytes;
   }
 
   // Request body
 
   readBody(sink: BodySink): void {
-    if (this.#body === null) sink.onEnd([]);
-    else if (!this.#done) this.#body.read(sink);
+    if (this.body === null) sink.onEnd([]);
+    else if (!this.done) this.body.read(sink);
   }
 
   bodyStream(): Readable {
-    return this.#body === null ? Readable.from([]) : this.#body.stream();
+    return this.body === null ? Readable.from([]) : this.body.stream();
   }
 
   get isOpen(): boolean {
-    return this.#open;
-  }
-  get isBlocked(): boolean {
-    return this.#blocked;
+    return this.open;
   }
 
   #onData(body: UwsBody, borrowed: ArrayBuffer, last: boolean): void {
     body.received += borrowed.byteLength;
     if (last) {
       body.complete = true;
-      if (this.#chunked && this.#open) this.#settle();
+      if (this.#chunked && this.open) this.#holdBack();
     }
-    if (!this.#done) body.take(borrowed, last);
-    else if (body.received > DISCARD_BYTES && this.#open) this.#abandon();
+    if (!this.done) body.take(borrowed, last);
+    else if (body.received > DISCARD_BYTES && this.open) this.abandon();
   }
 
   /**
    * While a reply is due, the binding closes a connection on which another request follows. So behind a chunked body, whose
    * end it may have seen where there was none, the reply waits for the rest of the packet to be parsed.
    */
-  #settle(): void {
-    this.#unsettled = true;
-    setImmediate(() => {
-      this.#unsettled = false;
-      if (this.#ending || this.#collectedBytes > 0) this.#send();
-    });
+  #holdBack(): void {
+    this.unsettled = true;
+    setImmediate(() => this.settle());
   }
 
   refuseBody({ status, reason }: Refusal): void {
     this.#port.options.onRejected(status, reason);
-    if (this.#headSent) {
-      this.#abandon();
+    if (this.headSent) {
+      this.abandon();
       return;
     }
     const abandoned = this.#leave();
-    this.#body?.unpause();
-    this.#open = false;
-    this.#response.cork(() => {
+    this.body?.unpause();
+    this.open = false;
+    this.response.cork(() => {
       try {
-        this.#response.writeStatus(statusLine(status)).end('', true);
+        this.response.writeStatus(statusLine(status)).end('', true);
       } catch {
         this.#port.failed();
       }
     });
-    this.#port.closed(this);
+    this.closed();
     abandoned();
-  }
-
-  // Reply
-
-  inform(): void {
-    // Not in this binding's power; an interim response is never required (RFC 9110 §15.2).
-  }
-
-  writeHead(status: number, headers: readonly string[]): void {
-    if (this.#done || this.#status !== 0) return;
-    this.#status = status;
-    this.#fields = responseFields(status, headers);
-    this.#bodyless = isBodyless(this.#isHead ? 'HEAD' : '', status) || announcesNothing(this.#fields);
-    this.#headHeld = true;
-    this.#enlist();
-  }
-
-  write(chunk: Buffer): boolean {
-    if (this.#done || chunk.length === 0 || this.#bodyless) return true;
-    this.#collected.push(chunk);
-    this.#collectedBytes += chunk.length;
-    if (this.#collectedBytes >= COLLECT_BYTES) this.#send();
-    else this.#enlist();
-    if (!this.#blocked) return true;
-    this.#wantsDrain = true;
-    return false;
-  }
-
-  end(chunk?: Buffer | string): void {
-    if (this.#done) return;
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    if (bytes !== undefined && bytes.length > 0 && !this.#bodyless) {
-      this.#collected.push(bytes);
-      this.#collectedBytes += bytes.length;
-    }
-    this.#done = true;
-    this.#ending = true;
-    this.#body?.drop();
-    this.#body?.unpause();
-    this.#send();
   }
 
   abort(): void {
-    if (this.#done) return;
-    this.#done = true;
-    this.#abandon();
+    if (this.done) return;
+    this.done = true;
+    this.abandon();
   }
 
-  /** Closes the connection; the exchange hears of it unless it has ended. */
-  #abandon(): void {
+  protected override abandon(): void {
     const abandoned = this.#leave();
-    if (this.#open) {
-      this.#open = false;
-      this.#response.close();
-      this.#port.closed(this);
+    if (this.open) {
+      this.open = false;
+      this.response.close();
+      this.closed();
     }
     abandoned();
+  }
+
+  protected override closed(): void {
+    this.#port.closed(this);
   }
 
   /** Takes the exchange off this connection; the result tells it so. */
   #leave(): () => void {
-    const sink = this.#body?.drop();
-    const told = this.#done;
-    this.#done = true;
-    this.#collected = [];
-    this.#unsent = [];
-    this.#collectedBytes = 0;
-    this.#waitingBytes = 0;
+    const sink = this.body?.drop();
+    const told = this.done;
+    this.done = true;
+    this.dropReply();
     return () => {
       if (told) return;
       sink?.onError(new Error('the client closed the connection before its request was complete'));
@@ -307,223 +183,47 @@ export class UwsDownstream implements Downstream, BodyOwner {
     };
   }
 
+  /** Nothing of a reply was sent, and now nothing will be: the connection is taken over by `taker`. Null where it is too late. */
+  protected handOver<T>(taker: () => T): T | null {
+    if (this.done || !this.open || this.headWritten) return null;
+    // Who asks for it later can't be told any more.
+    this.#address = this.remoteAddress;
+    this.done = true;
+    this.open = false;
+    const taken = taker();
+    this.closed();
+    return taken;
+  }
+
   #onAborted(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#port.closed(this);
+    if (!this.open) return;
+    this.open = false;
+    this.closed();
     this.#leave()();
-  }
-
-  #enlist(): void {
-    if (this.#enlisted) return;
-    this.#enlisted = true;
-    this.#port.heads.add(this);
-  }
-
-  /**
-   * The turn is over: what was collected goes out. A head alone stays: the binding can't send one without a first piece of
-   * body (`sweep` finds one for event streams).
-   */
-  flushHead(): void {
-    this.#enlisted = false;
-    if (this.#collectedBytes > 0) this.#send();
-  }
-
-  #send(): void {
-    if (!this.#open || this.#unsettled) return;
-    corking = this;
-    failedInCork = false;
-    try {
-      this.#response.cork(sendCorked);
-    } catch {
-      failedInCork = true;
-    }
-    corking = null;
-    // Not inside the cork: it ends with a write to the connection.
-    if (failedInCork) this.fail();
-    else if (this.#broken) this.#abandon();
-  }
-
-  /** Runs inside a cork. */
-  sendNow(): void {
-    const response = this.#response;
-    const bodyless = this.#bodyless;
-    if (this.#headHeld) {
-      this.#headHeld = false;
-      this.#headSent = true;
-      const whole = this.#ending && !bodyless;
-      this.#writeFields(whole, bodyless);
-      if (whole) {
-        // The only way to a reply that closes its connection, and the cheapest for one that doesn't.
-        const body = this.#joinCollected();
-        this.#finish();
-        response.end(body, this.#mustClose());
-        return;
-      }
-    }
-    if (bodyless) {
-      if (!this.#ending) return;
-      this.#finish();
-      response.endWithoutBody();
-      return;
-    }
-    if (this.#total === -1) this.#sendChunked();
-    else this.#sendCounted();
-  }
-
-  /** Whether the connection has to close behind a reply that is complete now. */
-  #mustClose(): boolean {
-    if (this.#close || this.#port.draining) return true;
-    return this.#body !== null && this.#body.missing > DISCARD_BYTES;
-  }
-
-  #writeFields(whole: boolean, bodyless: boolean): void {
-    const lengthUse = bodyless ? 'write' : whole ? 'leave' : 'count';
-    this.#total = writeFields(this.#response, this.#status, this.#fields, lengthUse);
-    // Where the client asked for it the binding closes without saying so; else `end` says it.
-    if (whole ? this.#closeAsked : this.#mustClose()) {
-      this.#close = true;
-      this.#response.writeHeader('connection', 'close');
-    }
-    this.#fields = [];
-  }
-
-  #joinCollected(): Buffer | string {
-    const collected = this.#collected;
-    const bytes = this.#collectedBytes;
-    this.#collected = [];
-    this.#collectedBytes = 0;
-    if (collected.length === 0) return '';
-    if (collected.length === 1) return collected[0] as Buffer;
-    if (bytes > joint.length) return Buffer.concat(collected, bytes);
-    let at = 0;
-    for (const piece of collected) at += piece.copy(joint, at);
-    return joint.subarray(0, bytes);
-  }
-
-  #sendChunked(): void {
-    const bytes = this.#collectedBytes;
-    if (bytes > 0 && !this.#response.write(this.#joinCollected())) this.#block(bytes);
-    if (!this.#ending) return;
-    this.#finish();
-    this.#response.end();
-  }
-
-  #sendCounted(): void {
-    if (this.#collectedBytes > 0) {
-      for (const piece of this.#collected) this.#unsent.push(piece);
-      this.#waitingBytes += this.#collectedBytes;
-      this.#collected = [];
-      this.#collectedBytes = 0;
-    }
-    if (this.#blocked) return;
-    const response = this.#response;
-    const unsent = this.#unsent;
-    while (unsent.length > 0) {
-      const piece = unsent[0] as Buffer;
-      const before = response.getWriteOffset();
-      if (before + piece.length > this.#total) {
-        // More than was announced: the client would take the rest for another reply.
-        this.#broken = true;
-        return;
-      }
-      // Complete, the response can't be touched any more.
-      if (before + piece.length === this.#total) this.#body?.unpause();
-      const [taken, complete] = response.tryEnd(piece, this.#total);
-      if (complete) {
-        this.#waitingBytes = 0;
-        this.#unsent = [];
-        // The binding has completed the reply, whether or not `end` was called yet.
-        this.#finish();
-        return;
-      }
-      const sent = response.getWriteOffset() - before;
-      this.#waitingBytes -= sent;
-      if (!taken) {
-        unsent[0] = piece.subarray(sent);
-        this.#block(0);
-        return;
-      }
-      unsent.shift();
-    }
-    // Ended short of what was announced.
-    if (this.#ending) this.#broken = true;
-  }
-
-  #finish(): void {
-    this.#open = false;
-    this.#port.closed(this);
-  }
-
-  #block(bytes: number): void {
-    this.#waitingBytes += bytes;
-    this.#blocked = true;
-    this.#blockedSince = performance.now();
-    // Paused, the binding would never say that the socket is writable again.
-    this.#body?.unpause();
-    if (this.#watching) return;
-    this.#watching = true;
-    this.#response.onWritable(() => {
-      try {
-        this.#onWritable();
-      } catch {
-        this.fail();
-      }
-      return true;
-    });
-  }
-
-  #onWritable(): void {
-    if (!this.#open) return;
-    this.#blocked = false;
-    if (this.#total === -1) this.#waitingBytes = 0;
-    else this.#sendCounted();
-    if (this.#broken) {
-      this.#abandon();
-      return;
-    }
-    if (this.#blocked) return;
-    this.#body?.pauseAgain();
-    // Also when the last announced byte is out: the other side has still to say that this was the end.
-    if (this.#wantsDrain && !this.#done) {
-      this.#wantsDrain = false;
-      this.onDrain?.();
-    }
   }
 
   // Time-outs and ends that come from the port
 
   sweep(now: number, limits: DriverLimits): void {
-    if (this.#headHeld) this.#sweepHead(now);
-    if (this.#blocked && now - this.#blockedSince > limits.sendIdleTimeoutMs) {
-      this.#abandon();
+    if (this.sweepReply(now, limits.sendIdleTimeoutMs)) {
+      this.abandon();
       return;
     }
-    if (!this.#done && this.#body?.isStalled(now, limits.bodyIdleTimeoutMs) === true)
+    if (!this.done && this.body?.isStalled(now, limits.bodyIdleTimeoutMs) === true)
       this.refuseBody(REFUSALS.bodyTimeout);
-  }
-
-  /** An event stream that has nothing to tell yet begins with a comment, so that its client sees the head. */
-  #sweepHead(now: number): void {
-    if (this.#heldSince === 0) this.#heldSince = now;
-    if (now - this.#heldSince < HELD_HEAD_MS || this.#bodyless || !isPlainEventStream(this.#fields)) return;
-    this.#collected.push(EMPTY_COMMENT);
-    this.#collectedBytes += EMPTY_COMMENT.length;
-    this.#send();
   }
 
   /** Closes the connection now. */
   destroy(): void {
-    this.#abandon();
+    this.abandon();
   }
 
-  /** Something threw: nothing may escape into native code, which would end the process. */
-  fail(): void {
+  override fail(): void {
     this.#port.failed();
     try {
-      this.#abandon();
+      this.abandon();
     } catch {
-      this.#open = false;
+      this.open = false;
     }
   }
 }

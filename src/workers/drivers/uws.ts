@@ -14,11 +14,13 @@ import { checkHttp1Head, REFUSALS, Refusal } from './framing.ts';
 import { HeadFlusher } from './head-flusher.ts';
 import { serve } from './serve.ts';
 import { Slabs } from './slabs.ts';
-import type { UwsBinding, UwsRequest, UwsResponse } from './uws-binding.ts';
+import type { UwsBinding, UwsContext, UwsRequest, UwsResponse } from './uws-binding.ts';
 import { loadUws } from './uws-binding.ts';
 import type { UwsPortState } from './uws-downstream.ts';
 import { UwsDownstream } from './uws-downstream.ts';
 import { statusLine } from './uws-fields.ts';
+import { asksForWebSocket, UwsUpgradeDownstream } from './uws-upgrade.ts';
+import { type UwsWebSocket, type UwsWebSocketPort, webSocketBehavior } from './uws-websocket.ts';
 
 export const uwsDriver: Driver = {
   name: 'uws',
@@ -39,17 +41,18 @@ const collect = (name: string, value: string): void => {
   collected.push(name, value);
 };
 
-class UwsPort implements Listening, UwsPortState {
+class UwsPort implements Listening, UwsPortState, UwsWebSocketPort {
   readonly driver = 'uws';
   readonly options: ListenOptions;
   readonly slabs = new Slabs();
   readonly heads = new HeadFlusher();
   port = 0;
   draining = false;
-  openConnections = 0;
+  readonly webSockets = new Set<UwsWebSocket>();
   readonly #binding: UwsBinding;
   #token: object | null = null;
   #first: UwsDownstream | null = null;
+  #exchanges = 0;
   #sweeper: NodeJS.Timeout | null = null;
   #drained: (() => void)[] = [];
 
@@ -63,7 +66,9 @@ class UwsPort implements Listening, UwsPortState {
     const host = address === '' && !ipv6 ? '0.0.0.0' : address;
     const exclusive = reusePort ? 0 : this.#binding.LIBUS_LISTEN_EXCLUSIVE_PORT;
     const app = this.#binding.App();
-    app.any('/*', (response, request) => this.#onRequest(response, request));
+    app.any('/*', (response, request) => this.#onRequest(response, request, null));
+    const accept = this.#onRequest.bind(this);
+    app.ws('/*', webSocketBehavior(limits.maxMessageBytes, accept));
     return new Promise((resolve, reject) => {
       const listening = (token: object | false): void => {
         if (token === false) {
@@ -87,13 +92,18 @@ class UwsPort implements Listening, UwsPortState {
   get pendingBytes(): number {
     let bytes = 0;
     for (let at = this.#first; at !== null; at = at.next) bytes += at.bufferedBytes;
+    for (const webSocket of this.webSockets) bytes += webSocket.pendingBytes;
     return bytes;
+  }
+
+  get openConnections(): number {
+    return this.#exchanges + this.webSockets.size;
   }
 
   drain(): Promise<void> {
     this.draining = true;
     this.#stopListening();
-    if (this.#first === null) {
+    if (this.openConnections === 0) {
       this.#release();
       return Promise.resolve();
     }
@@ -113,6 +123,14 @@ class UwsPort implements Listening, UwsPortState {
       }
       at = next;
     }
+    for (const webSocket of [...this.webSockets]) {
+      try {
+        if (webSocket.onClose === null) webSocket.destroy();
+        else webSocket.onClose();
+      } catch {
+        webSocket.failed();
+      }
+    }
     this.#release();
   }
 
@@ -120,7 +138,7 @@ class UwsPort implements Listening, UwsPortState {
     downstream.next = this.#first;
     if (this.#first !== null) this.#first.previous = downstream;
     this.#first = downstream;
-    this.openConnections++;
+    this.#exchanges++;
   }
 
   closed(downstream: UwsDownstream): void {
@@ -130,8 +148,16 @@ class UwsPort implements Listening, UwsPortState {
     if (downstream.next !== null) downstream.next.previous = downstream.previous;
     downstream.previous = null;
     downstream.next = null;
-    this.openConnections--;
-    if (this.draining && this.#first === null) this.#release();
+    this.#exchanges--;
+    this.#ended();
+  }
+
+  webSocketEnded(): void {
+    this.#ended();
+  }
+
+  #ended(): void {
+    if (this.draining && this.openConnections === 0) this.#release();
   }
 
   failed(): void {
@@ -163,14 +189,17 @@ class UwsPort implements Listening, UwsPortState {
     }
   }
 
-  #onRequest(response: UwsResponse, request: UwsRequest): void {
+  #onRequest(response: UwsResponse, request: UwsRequest, context: UwsContext | null): void {
     try {
       const head = this.#readHead(request);
       if (head instanceof Refusal) {
         this.#refuse(response, head);
         return;
       }
-      const downstream = new UwsDownstream(this, response, head);
+      const downstream =
+        head.upgrade !== '' && asksForWebSocket(head)
+          ? new UwsUpgradeDownstream(this, response, head, context)
+          : new UwsDownstream(this, response, head);
       if (head.hasBody) downstream.receive();
       serve(this.options, new Exchange(downstream, head));
       downstream.detach();

@@ -10,6 +10,7 @@ const LIMITS = {
   maxHeaderCount: 100,
   handshakeTimeoutMs: 1000,
   sendIdleTimeoutMs: 3000,
+  maxMessageBytes: 1_048_576,
 };
 const PATIENCE_MS = 3000;
 /** Most cases wait rather than work. */

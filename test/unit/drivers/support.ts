@@ -17,6 +17,7 @@ export const LIMITS: DriverLimits = {
   maxHeaderCount: 100,
   handshakeTimeoutMs: 5000,
   sendIdleTimeoutMs: 5000,
+  maxMessageBytes: 1024 * 1024,
 };
 
 export interface Port {

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { GatewayError } from '../../../errors/table.ts';
-import type { DownstreamUpgrade, Exchange } from '../../../exchange.ts';
+import type { Exchange } from '../../../exchange.ts';
+import type { DownstreamUpgrade } from '../../../facts/upgrade.ts';
 
 /** RFC 6455 §1.3. */
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -16,10 +17,9 @@ export class Handshake {
   readonly #protocols: readonly string[];
   readonly #key = randomBytes(16).toString('base64');
 
-  /** Throws upgrade_required, upgrade_unsupported or bad_request. */
+  /** Throws upgrade_required or bad_request. */
   constructor({ downstream, headers }: Exchange) {
     const { upgrade } = downstream;
-    if (upgrade === 'unsupported') throw new GatewayError('upgrade_unsupported');
     if (upgrade === null || upgrade.protocol !== 'websocket')
       throw new GatewayError('upgrade_required', undefined, { headers: ['upgrade', 'websocket'] });
     if (headers.get('sec-websocket-version') !== VERSION)

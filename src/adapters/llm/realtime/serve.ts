@@ -18,7 +18,7 @@ import { modelFor } from './session-model.ts';
  * Opens a realtime session (OpenAI's Realtime API over WebSocket, and what follows it): the provider is asked first, and only what it
  * grants is granted to the client. `facts.clientModel` is the model that the URL names; '' = the provider's own.
  *
- * Throws upgrade_required, upgrade_unsupported, bad_request, missing_model, model_not_allowed and what choosing a provider throws; what
+ * Throws upgrade_required, bad_request, missing_model, model_not_allowed and what choosing a provider throws; what
  * the provider answers in place of a switch reaches the client as it is.
  */
 export function serveRealtime(incoming: Incoming, choice: Choice, services: AdapterServices): void | Promise<void> {

@@ -1,13 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../../errors/table.ts';
-import type { EndCause, Exchange, UpgradedConnection } from '../../../exchange.ts';
+import type { EndCause, Exchange } from '../../../exchange.ts';
 import type { LlmFacts } from '../../../facts/llm.ts';
 import type { MessageHook, RealtimeSender } from '../../../facts/realtime.ts';
+import type { UpgradedConnection } from '../../../facts/upgrade.ts';
 import type { CounterSeries, GaugeSeries } from '../../../telemetry/families.ts';
 import type { AdapterServices, RouteContext } from '../../adapter.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
-import { CLOSE, MessageSocket, type SocketOwner } from './message-socket.ts';
+import { DriverSocket } from './driver-socket.ts';
+import { CLOSE, type MessageSocket, type SocketOwner } from './message-socket.ts';
 import { Passage } from './passage.ts';
+import { StreamSocket } from './stream-socket.ts';
 import { UsageReader } from './usage-reader.ts';
 
 /** Milliseconds. */
@@ -77,8 +80,11 @@ export class RealtimeSession implements SocketOwner {
     this.#parts = parts;
     this.#times = times;
     const limit = context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES;
-    this.#client = new MessageSocket(client.stream, 'server', limit, services.bodies, this);
-    this.#provider = new MessageSocket(provider, 'client', limit, services.bodies, this);
+    this.#client =
+      'stream' in client
+        ? new StreamSocket(client.stream, 'server', limit, services.bodies, this)
+        : new DriverSocket(client.webSocket, limit, services.bodies, this);
+    this.#provider = new StreamSocket(provider, 'client', limit, services.bodies, this);
     this.#usage = new UsageReader(facts);
     const all = [this.#usage, ...hooks, ...exchange.messageHooks];
     this.#fromClient = this.#passage('client', this.#client, this.#provider, all);

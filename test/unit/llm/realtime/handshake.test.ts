@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { Downstream, DownstreamUpgrade } from '../../../../src/exchange.ts';
+import type { Downstream } from '../../../../src/exchange.ts';
+import type { DownstreamUpgrade } from '../../../../src/facts/upgrade.ts';
 import type { FakeDownstream, FakeRequest } from '../../../support/exchange.ts';
 import { type LlmBench, llmBench, model, provider, serve } from '../../../support/llm.ts';
 
@@ -56,7 +57,6 @@ async function shake(given: Given = {}) {
 describe("a client's handshake", () => {
   it.each([
     ['none at all', { upgrade: null }, 426, 'upgrade_required'],
-    ['one that the driver has no means for', { upgrade: 'unsupported' }, 501, 'upgrade_unsupported'],
     ['another version', { fields: { 'sec-websocket-version': '8' } }, 426, 'upgrade_required'],
     ['no version', { fields: { 'sec-websocket-version': undefined } }, 426, 'upgrade_required'],
     ['a short key', { fields: { 'sec-websocket-key': 'AAAA' } }, 400, 'bad_request'],
