@@ -7,7 +7,7 @@ import {
   checkedAfter,
   checkedLength,
   checkedLimit,
-  checkedTtl,
+  checkedWrite,
   checkSize,
   newVersion,
   type PutOptions,
@@ -63,9 +63,9 @@ export class LocalStore implements Store {
   }
 
   async put(key: StoreKey, value: Uint8Array, options: PutOptions = {}): Promise<string> {
-    checkSize(value, this.#limits);
+    const ttlMs = checkedWrite(value, options, this.#limits);
     const version = newVersion();
-    this.#open().put(key, value, version, checkedTtl(options));
+    this.#open().put(key, value, version, ttlMs);
     return version;
   }
 
@@ -75,9 +75,9 @@ export class LocalStore implements Store {
     value: Uint8Array,
     options: PutOptions = {},
   ): Promise<string> {
-    checkSize(value, this.#limits);
+    const ttlMs = checkedWrite(value, options, this.#limits);
     const version = newVersion();
-    if (this.#open().compareAndSet(key, expected, value, version, checkedTtl(options))) return version;
+    if (this.#open().compareAndSet(key, expected, value, version, ttlMs)) return version;
     throw new StoreError('conflict', 'the record is not at the expected version');
   }
 
@@ -86,8 +86,8 @@ export class LocalStore implements Store {
   }
 
   async append(key: StoreKey, value: Uint8Array, options: AppendOptions): Promise<string> {
-    checkSize(value, this.#limits);
-    const id = this.#open().append(key, value, checkedLength(options.maxLength), checkedTtl(options));
+    const ttlMs = checkedWrite(value, options, this.#limits);
+    const id = this.#open().append(key, value, checkedLength(options.maxLength), ttlMs);
     this.#announce(key, encoder.encode(id));
     return id;
   }

@@ -9,7 +9,7 @@ import {
   checkedAfter,
   checkedLength,
   checkedLimit,
-  checkedTtl,
+  checkedWrite,
   checkSize,
   eventId,
   newVersion,
@@ -69,10 +69,8 @@ export class RedisStore implements Store {
   }
 
   async put(key: StoreKey, value: Uint8Array, options: PutOptions = {}): Promise<string> {
-    checkSize(value, this.#limits);
-    const ttlMs = checkedTtl(options);
-    const version = newVersion();
-    const record = Buffer.concat([Buffer.from(version, 'latin1'), value]);
+    const ttlMs = checkedWrite(value, options, this.#limits);
+    const { version, record } = versioned(value);
     const name = this.#value(key);
     await this.#connection.call((redis) =>
       ttlMs === null ? redis.set(name, record) : redis.set(name, record, 'PX', ttlMs),
@@ -86,10 +84,8 @@ export class RedisStore implements Store {
     value: Uint8Array,
     options: PutOptions = {},
   ): Promise<string> {
-    checkSize(value, this.#limits);
-    const ttlMs = checkedTtl(options);
-    const version = newVersion();
-    const record = Buffer.concat([Buffer.from(version, 'latin1'), value]);
+    const ttlMs = checkedWrite(value, options, this.#limits);
+    const { version, record } = versioned(value);
     const written = await this.#connection.call((redis) =>
       redis.sluiceCompareAndSet(this.#value(key), expected ?? '', record, argument(ttlMs)),
     );
@@ -103,9 +99,8 @@ export class RedisStore implements Store {
   }
 
   async append(key: StoreKey, value: Uint8Array, options: AppendOptions): Promise<string> {
-    checkSize(value, this.#limits);
+    const ttlMs = argument(checkedWrite(value, options, this.#limits));
     const maxLength = checkedLength(options.maxLength);
-    const ttlMs = argument(checkedTtl(options));
     const event = Buffer.from(value.buffer, value.byteOffset, value.length);
     const id = await this.#connection.call((redis) =>
       redis.sluiceAppend(this.#stream(key), event, maxLength, ttlMs, this.#channel(key)),
@@ -169,6 +164,12 @@ export class RedisStore implements Store {
   #channel(key: StoreKey): string {
     return `${this.#prefix}c${key}`;
   }
+}
+
+/** A value as it is kept, with a version of its own. */
+function versioned(value: Uint8Array): { version: string; record: Buffer } {
+  const version = newVersion();
+  return { version, record: Buffer.concat([Buffer.from(version, 'latin1'), value]) };
 }
 
 function argument(ttlMs: number | null): string {

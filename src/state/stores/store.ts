@@ -131,15 +131,16 @@ export function newVersion(): string {
   return randomBytes(12).toString('base64url');
 }
 
+/** How long what is written lasts: milliseconds, or null for no end. Throws RangeError, and StoreError (too_large). */
+export function checkedWrite(value: Uint8Array, { ttlMs }: PutOptions, limits: StoreLimits): number | null {
+  checkSize(value, limits);
+  return ttlMs === undefined ? null : whole('ttlMs', ttlMs, 1, MAX_TTL_MS);
+}
+
 /** Throws StoreError (too_large). */
 export function checkSize(value: Uint8Array, { maxValueBytes }: StoreLimits): void {
   if (value.length <= maxValueBytes) return;
   throw new StoreError('too_large', `${value.length} bytes are more than the store takes at once (${maxValueBytes})`);
-}
-
-/** Milliseconds, or null for no end. Throws RangeError. */
-export function checkedTtl({ ttlMs }: PutOptions): number | null {
-  return ttlMs === undefined ? null : whole('ttlMs', ttlMs, 1, MAX_TTL_MS);
 }
 
 /** Throws RangeError. */
