@@ -69,14 +69,8 @@ export class ConvertibleRequest {
     const stored = storedTurn(this.#incoming, client.conversation, remembers, this.#services);
     const refuses = refusesOf(target, to);
     const { conversation } = stored;
-    // What the format itself has no word for its codec refuses; what is sent in the client's own format its provider judges.
-    if (
-      to.converted &&
-      refuses !== null &&
-      this.#media === null &&
-      to.route !== 'converse' &&
-      to.route !== 'completions'
-    )
+    // What is sent in the client's own format its provider judges.
+    if (to.converted && refuses !== null && this.#media === null && codec.refusesUrls !== true)
       refuseUrls(conversation, refuses);
     const { provider } = target;
     return new Conversion(

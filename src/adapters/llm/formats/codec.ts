@@ -98,6 +98,8 @@ export interface Codec extends ClientCodec {
   /** Whose signatures a client of this format brings where they bear no mark of another's. */
   readonly issuer: string;
   readonly column: FormatColumn;
+  /** Its encoder itself refuses media by URLs that providers of the format can't take: it has no word for them. */
+  readonly refusesUrls?: boolean;
   /** Members of which each whole answer has one: what has none of them is no answer of the format. */
   readonly answersIn: readonly string[];
   encodeRequest(conversation: Conversation, context: EncodeContext): JsonObject;

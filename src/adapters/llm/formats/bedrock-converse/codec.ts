@@ -12,6 +12,7 @@ export const bedrockConverseCodec: Codec = {
   format: FORMAT,
   issuer: 'anthropic',
   column,
+  refusesUrls: true,
   answersIn: ['output'],
   decodeRequest,
   encodeRequest,

@@ -12,6 +12,7 @@ export const openaiChatCodec: Codec = {
   format: FORMAT,
   issuer: ISSUER,
   column,
+  refusesUrls: true,
   answersIn: ['choices'],
   decodeRequest,
   encodeRequest,
