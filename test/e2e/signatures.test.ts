@@ -1,0 +1,284 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePorts, Gateway, ownServers, type TestUpstream, upstream } from '../support/gateway.ts';
+
+/** A provider of the responses API and of messages that signs its thinking, and answers 400 to a signature that it didn't make. */
+class Issuer {
+  readonly name: string;
+  /** The signatures that came with each request it answered. */
+  readonly shown: string[][] = [];
+  /** Answers 503. */
+  down = false;
+  #upstream: TestUpstream | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async start(): Promise<void> {
+    this.#upstream = await upstream((request, response) => void this.#serve(request, response));
+  }
+
+  get port(): number {
+    return this.#upstream?.port ?? 0;
+  }
+
+  close(): void {
+    this.#upstream?.close();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = JSON.parse(Buffer.concat(chunks).toString());
+    const say = (status: number, answer: object) => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer));
+    };
+    const error = (message: string) => ({ type: 'error', error: { message, type: 'invalid_request_error' } });
+    if (this.down) return say(503, error('overloaded'));
+    const messages = request.url?.endsWith('/messages') === true;
+    const signatures = messages
+      ? body.messages.flatMap(({ content }: { content: { signature?: string }[] | string }) =>
+          typeof content === 'string' ? [] : content.flatMap(({ signature }) => signature || []),
+        )
+      : body.input.flatMap((item: { encrypted_content?: string }) => item.encrypted_content ?? []);
+    const foreign = signatures.find((one: string) => !one.startsWith(`${this.name}:`));
+    if (foreign !== undefined) return say(400, error(`The signature ${foreign} could not be verified.`));
+    this.shown.push(signatures);
+    const signature = `${this.name}:${this.shown.length}`;
+    if (!body.stream) return say(200, messages ? message(signature) : answered(signature));
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const event of messages ? messageEvents(signature) : responseEvents(signature))
+      response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    response.end();
+  }
+}
+
+const USAGE = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
+const reasoning = (signature: string) => ({
+  type: 'reasoning',
+  id: `rs_${signature.replace(/\W/g, '')}`,
+  summary: [{ type: 'summary_text', text: 'Hm.' }],
+  encrypted_content: signature,
+});
+const SAID = {
+  type: 'message',
+  id: 'msg_1',
+  role: 'assistant',
+  status: 'completed',
+  content: [{ type: 'output_text', text: 'Yes.', annotations: [] }],
+};
+const response = (status: string, output: object[]) => ({
+  id: 'resp_1',
+  object: 'response',
+  created_at: 1,
+  model: 'gpt-5',
+  status,
+  output,
+  usage: status === 'completed' ? USAGE : null,
+});
+const answered = (signature: string) => response('completed', [reasoning(signature), SAID]);
+
+function responseEvents(signature: string): { type: string }[] {
+  const item = reasoning(signature);
+  return [
+    { type: 'response.created', response: response('in_progress', []) },
+    {
+      type: 'response.output_item.added',
+      output_index: 0,
+      item: { ...item, summary: [], encrypted_content: signature },
+    },
+    {
+      type: 'response.reasoning_summary_part.added',
+      item_id: item.id,
+      output_index: 0,
+      summary_index: 0,
+      part: { type: 'summary_text', text: '' },
+    },
+    {
+      type: 'response.reasoning_summary_text.delta',
+      item_id: item.id,
+      output_index: 0,
+      summary_index: 0,
+      delta: 'Hm.',
+    },
+    { type: 'response.reasoning_summary_text.done', item_id: item.id, output_index: 0, summary_index: 0, text: 'Hm.' },
+    { type: 'response.output_item.done', output_index: 0, item },
+    { type: 'response.output_item.added', output_index: 1, item: { ...SAID, status: 'in_progress', content: [] } },
+    {
+      type: 'response.content_part.added',
+      item_id: SAID.id,
+      output_index: 1,
+      content_index: 0,
+      part: { type: 'output_text', text: '', annotations: [] },
+    },
+    { type: 'response.output_text.delta', item_id: SAID.id, output_index: 1, content_index: 0, delta: 'Yes.' },
+    { type: 'response.output_item.done', output_index: 1, item: SAID },
+    { type: 'response.completed', response: answered(signature) },
+  ].map((event, sequence_number) => ({ ...event, sequence_number }));
+}
+
+const message = (signature: string) => ({
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  model: 'claude-sonnet-4-5',
+  content: [
+    { type: 'thinking', thinking: 'Hm.', signature },
+    { type: 'text', text: 'Yes.' },
+  ],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 1, output_tokens: 2 },
+});
+
+const messageEvents = (signature: string): { type: string }[] => [
+  { type: 'message_start', message: { ...message(signature), content: [], stop_reason: null } },
+  { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } },
+  { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'Hm.' } },
+  { type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature } },
+  { type: 'content_block_stop', index: 0 },
+  { type: 'content_block_start', index: 1, content_block: { type: 'text', text: '' } },
+  { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'Yes.' } },
+  { type: 'content_block_stop', index: 1 },
+  { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 2 } },
+  { type: 'message_stop' },
+];
+
+describe('a conversation that moves between providers that sign their thinking', () => {
+  const first = new Issuer('first');
+  const second = new Issuer('second');
+  const alone = new Issuer('alone');
+  const all = [first, second, alone];
+  let gateway: Gateway;
+  let openai: OpenAI;
+  let onlyOne: OpenAI;
+  let anthropic: Anthropic;
+
+  beforeAll(async () => {
+    for (const issuer of all) await issuer.start();
+    const [llm, single] = await freePorts(2);
+    const url = (issuer: Issuer) => `"http://127.0.0.1:${issuer.port}/v1"`;
+    const virtual = (kind: string, a: string, b: string) =>
+      kind === 'failover'
+        ? `failover: {targets: [{model: ${a}, priority: 0}, {model: ${b}, priority: 1}]}`
+        : `weighted: {targets: [{model: ${a}, weight: 1}, {model: ${b}, weight: 1}]}`;
+    gateway = await Gateway.start(
+      (own) => `${ownServers(own)}
+llm:
+  port: ${llm}
+  models:
+  - {name: gpt, provider: openAI, params: {apiKey: sk-1, baseUrl: ${url(first)}}}
+  - {name: az, provider: azure, params: {apiKey: k, azureResourceName: east, azureResourceType: openAI, baseUrl: "http://127.0.0.1:${second.port}/openai/v1"}}
+  - {name: claude, provider: anthropic, params: {apiKey: sk-2, baseUrl: ${url(first)}}}
+  - {name: other, provider: {custom: {formats: [{type: messages}]}}, params: {apiKey: k, baseUrl: ${url(second)}}}
+  virtualModels:
+${['failover', 'weighted']
+  .flatMap((kind) => [
+    `  - {name: responses-${kind}, routing: {${virtual(kind, 'gpt', 'az')}}}`,
+    `  - {name: messages-${kind}, routing: {${virtual(kind, 'claude', 'other')}}}`,
+  ])
+  .join('\n')}
+binds:
+- port: ${single}
+  listeners:
+  - routes:
+    - backends:
+      - ai: {name: only, provider: {openAI: {}}, hostOverride: "127.0.0.1:${alone.port}"}
+`,
+    );
+    const options = { apiKey: 'client-key', maxRetries: 0, timeout: 10_000 };
+    openai = new OpenAI({ baseURL: `http://127.0.0.1:${llm}/v1`, ...options });
+    onlyOne = new OpenAI({ baseURL: `http://127.0.0.1:${single}/v1`, ...options });
+    anthropic = new Anthropic({ baseURL: `http://127.0.0.1:${llm}`, ...options });
+  });
+
+  afterAll(async () => {
+    await gateway?.stop();
+    for (const issuer of all) issuer.close();
+  });
+
+  beforeEach(() => {
+    for (const issuer of all) {
+      issuer.shown.length = 0;
+      issuer.down = false;
+    }
+  });
+
+  /** One turn: appends the answer to the input. */
+  async function respond(client: OpenAI, model: string, input: OpenAI.Responses.ResponseInput, stream: boolean) {
+    const body = { model, input, include: ['reasoning.encrypted_content' as const], store: false };
+    const answer = stream ? await client.responses.stream(body).finalResponse() : await client.responses.create(body);
+    expect(answer.output_text).toBe('Yes.');
+    input.push(...(answer.output as OpenAI.Responses.ResponseInputItem[]), { role: 'user', content: 'And now?' });
+    return answer;
+  }
+
+  async function converse(model: string, messages: Anthropic.MessageParam[], stream: boolean) {
+    const body = { model, messages, max_tokens: 2000, thinking: { type: 'enabled' as const, budget_tokens: 1024 } };
+    const answer = stream
+      ? await anthropic.messages.stream(body).finalMessage()
+      : await anthropic.messages.create(body);
+    expect(answer.content.at(-1)).toMatchObject({ type: 'text', text: 'Yes.' });
+    messages.push({ role: 'assistant', content: answer.content }, { role: 'user', content: 'And now?' });
+  }
+
+  const turns: [string, (kind: string, stream: boolean) => () => Promise<unknown>][] = [
+    [
+      'from OpenAI to Azure',
+      (kind, stream) => {
+        const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: `${kind} ${stream} ${Math.random()}` }];
+        return () => respond(openai, `responses-${kind}`, input, stream);
+      },
+    ],
+    [
+      'from Anthropic to another that speaks messages',
+      (kind, stream) => {
+        const messages: Anthropic.MessageParam[] = [{ role: 'user', content: `${kind} ${stream} ${Math.random()}` }];
+        return () => converse(`messages-${kind}`, messages, stream);
+      },
+    ],
+  ];
+  const cases = turns.flatMap(([name, begin]) => [false, true].map((stream) => [name, stream, begin] as const));
+
+  it.each(cases)('fails over %s and back, streamed: %s', async (_, stream, begin) => {
+    const turn = begin('failover', stream);
+    await turn();
+    first.down = true;
+    await turn();
+    await turn();
+    first.down = false;
+    await turn();
+    expect(second.shown).toEqual([[], ['second:1']]);
+    expect(first.shown).toEqual([[], ['first:1']]);
+  });
+
+  it.each(cases)(
+    'may begin with any of a weighted model and stays where it belongs, %s, streamed: %s',
+    async (_, stream, begin) => {
+      for (let i = 0; i < 12; i++) {
+        const turn = begin('weighted', stream);
+        const before = all.map(({ shown }) => shown.length);
+        for (let j = 0; j < 4; j++) await turn();
+        const [atFirst = 0, atSecond = 0] = all.map(({ shown }, at) => shown.length - (before[at] ?? 0));
+        // All turns with one, or the first alone with the other.
+        expect([4, 3, 1, 0]).toContain(atFirst);
+        expect(atFirst + atSecond).toBe(4);
+      }
+      expect(first.shown.length).toBeGreaterThan(0);
+      expect(second.shown.length).toBeGreaterThan(0);
+      expect([...first.shown, ...second.shown].some((signatures) => signatures.length > 1)).toBe(true);
+    },
+  );
+
+  it.each([false, true])('is left as it is where there is one issuer alone, streamed: %s', async (stream) => {
+    const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'Hi' }];
+    const answer = await respond(onlyOne, 'gpt-5', input, stream);
+    expect(answer.output[0]).toEqual(reasoning('alone:1'));
+    await respond(onlyOne, 'gpt-5', input, stream);
+    expect(alone.shown).toEqual([[], ['alone:1']]);
+  });
+});
