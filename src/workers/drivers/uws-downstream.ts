@@ -150,6 +150,10 @@ export class UwsDownstream extends UwsReply implements Downstream, BodyOwner {
     abandoned();
   }
 
+  inform(): void {
+    // Not in this binding's power; an interim response is never required (RFC 9110 §15.2).
+  }
+
   abort(): void {
     if (this.done) return;
     this.done = true;

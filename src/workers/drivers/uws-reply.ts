@@ -109,10 +109,6 @@ export abstract class UwsReply implements HeldHead {
     return this.#status !== 0;
   }
 
-  inform(): void {
-    // Not in this binding's power; an interim response is never required (RFC 9110 §15.2).
-  }
-
   writeHead(status: number, headers: readonly string[]): void {
     if (this.done || this.#status !== 0) return;
     this.#status = status;

@@ -32,7 +32,14 @@ interface Data {
   readonly owner: UwsWebSocket;
 }
 
-/** A WebSocket of uWebSockets.js. Like a response it throws when it is touched after its end. */
+/**
+ * A WebSocket of uWebSockets.js. Written to what 20.30 does, seen from outside:
+ *  - Like a response it throws when it is touched after its end, and its end is told within the call that ends it.
+ *  - It can't be paused: what comes is handed over.
+ *  - Who breaks the protocol, or sends text that is no UTF-8 or a message that is too long, is cut off without a close frame; only for the
+ *    last two it says why. It does not insist on masks.
+ *  - What a client sends before the 101, which RFC 6455 forbids, is lost.
+ */
 export class UwsWebSocket implements DriverWebSocket, UpgradedWebSocket {
   onClose: (() => void) | null = null;
   readonly #port: UwsWebSocketPort;
