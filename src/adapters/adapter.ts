@@ -33,6 +33,8 @@ export interface RouteContext {
   /** True where a policy (retry, mirror) needs the request body held. */
   readonly holdBody: boolean;
   readonly reply: Replier;
+  /** Where requests are shared by weight: all of the route's backends that can serve, this one among them. */
+  readonly beside?: () => readonly { readonly backend: CompiledBackend; readonly context: RouteContext }[];
 }
 
 /** The pipeline's end of a reply; runs response policies, sets status, counts bytes, ends the exchange once. */

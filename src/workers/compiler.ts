@@ -106,9 +106,14 @@ export class Compiler {
       ];
       const own = this.#policies(this.#merged(maps), 'route', key, this.#bodyLimit(backends));
       const dispatch = wrapDispatch(this.#services.dispatch, own.wraps);
-      const compiled = backends.map((backend, index) =>
-        this.#backend(backend, `${key}/backend${index}`, own, dispatch),
-      );
+      const sharing = () =>
+        compiled.flatMap(({ backend, context, weight }) =>
+          backend === null || weight === 0 ? [] : { backend, context },
+        );
+      const compiled: WeightedBackend[] = backends.map((backend, index) => {
+        const one = this.#backend(backend, `${key}/backend${index}`, own, dispatch);
+        return backends.length < 2 ? one : { ...one, context: { ...one.context, beside: sharing } };
+      });
       return {
         steps: own.steps,
         onResponse: own.onResponse,

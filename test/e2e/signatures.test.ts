@@ -57,6 +57,11 @@ class Issuer {
   }
 }
 
+interface Event {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
 const USAGE = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
 const reasoning = (signature: string) => ({
   type: 'reasoning',
@@ -82,7 +87,7 @@ const response = (status: string, output: object[]) => ({
 });
 const answered = (signature: string) => response('completed', [reasoning(signature), SAID]);
 
-function responseEvents(signature: string): { type: string }[] {
+function responseEvents(signature: string): Event[] {
   const item = reasoning(signature);
   return [
     { type: 'response.created', response: response('in_progress', []) },
@@ -135,7 +140,7 @@ const message = (signature: string) => ({
   usage: { input_tokens: 1, output_tokens: 2 },
 });
 
-const messageEvents = (signature: string): { type: string }[] => [
+const messageEvents = (signature: string): Event[] => [
   { type: 'message_start', message: { ...message(signature), content: [], stop_reason: null } },
   { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } },
   { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'Hm.' } },
@@ -156,11 +161,12 @@ describe('a conversation that moves between providers that sign their thinking',
   let gateway: Gateway;
   let openai: OpenAI;
   let onlyOne: OpenAI;
+  let either: OpenAI;
   let anthropic: Anthropic;
 
   beforeAll(async () => {
     for (const issuer of all) await issuer.start();
-    const [llm, single] = await freePorts(2);
+    const [llm, single, shared] = await freePorts(3);
     const url = (issuer: Issuer) => `"http://127.0.0.1:${issuer.port}/v1"`;
     const virtual = (kind: string, a: string, b: string) =>
       kind === 'failover'
@@ -188,10 +194,19 @@ binds:
   - routes:
     - backends:
       - ai: {name: only, provider: {openAI: {}}, hostOverride: "127.0.0.1:${alone.port}"}
+- port: ${shared}
+  listeners:
+  - routes:
+    - backends:
+      - weight: 1
+        ai: {name: a, provider: {openAI: {}}, hostOverride: "127.0.0.1:${first.port}", policies: {backendAuth: {key: k}}}
+      - weight: 1
+        ai: {name: b, provider: {azure: {resourceName: east, resourceType: openAI}}, hostOverride: "127.0.0.1:${second.port}", policies: {backendAuth: {key: k}}}
 `,
     );
     const options = { apiKey: 'client-key', maxRetries: 0, timeout: 10_000 };
     openai = new OpenAI({ baseURL: `http://127.0.0.1:${llm}/v1`, ...options });
+    either = new OpenAI({ baseURL: `http://127.0.0.1:${shared}/v1`, ...options });
     onlyOne = new OpenAI({ baseURL: `http://127.0.0.1:${single}/v1`, ...options });
     anthropic = new Anthropic({ baseURL: `http://127.0.0.1:${llm}`, ...options });
   });
@@ -273,6 +288,14 @@ binds:
       expect([...first.shown, ...second.shown].some((signatures) => signatures.length > 1)).toBe(true);
     },
   );
+
+  it('moves between the weighted backends of a route', async () => {
+    const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'Hi' }];
+    for (let i = 0; i < 24; i++) await respond(either, 'gpt-5', input, i % 2 === 0);
+    expect(first.shown.length).toBeGreaterThan(0);
+    expect(second.shown.length).toBeGreaterThan(0);
+    expect(first.shown.length + second.shown.length).toBe(24);
+  });
 
   it.each([false, true])('is left as it is where there is one issuer alone, streamed: %s', async (stream) => {
     const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'Hi' }];

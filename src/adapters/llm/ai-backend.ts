@@ -1,7 +1,7 @@
 import type { Exchange } from '../../exchange.ts';
 import type { RouteType } from '../../facts/llm.ts';
 import type { AiBackend } from '../../resources/types.ts';
-import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
+import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { affinityFor, type Choice, choose } from './choice.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
 import { type AccountOption, forwardToAccount } from './endpoints/account.ts';
@@ -10,6 +10,7 @@ import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { forwardJson } from './forward-json.ts';
+import type { Asked, AskedBackend } from './issuers.ts';
 import { ModelDirectory } from './models/directory.ts';
 import { serveBackendModels } from './models/serve.ts';
 import { multipartField } from './multipart.ts';
@@ -26,7 +27,8 @@ import { DEFAULT_HEALTH, ProviderTarget } from './target.ts';
 import { TargetGroups } from './target-groups.ts';
 
 /** An `ai` backend: one provider, or several in priority groups. */
-export class AiBackendServer implements CompiledBackend {
+export class AiBackendServer implements AskedBackend {
+  readonly asked: readonly Asked[];
   readonly errorDialect = dialectByPath;
   readonly #services: AdapterServices;
   readonly #groups: TargetGroups;
@@ -52,6 +54,7 @@ export class AiBackendServer implements CompiledBackend {
     );
     this.#groups = new TargetGroups(groups.map((group) => group.map(({ target }) => ({ target, model: '' }))));
     this.#accounts = groups.flat().map(({ target }) => ({ target, model: '' }));
+    this.asked = groups.flat();
     this.#plans = new ContextPlans(groups.flat(), services.cel);
     this.#holdsBody = groups.flat().some(({ target }) => target.signs);
   }

@@ -1,6 +1,6 @@
 import type { WireFormat } from '../../facts/conversation.ts';
 import type { RouteType } from '../../facts/llm.ts';
-import type { RouteContext } from '../adapter.ts';
+import type { CompiledBackend, RouteContext } from '../adapter.ts';
 import { fingerprintOf } from './account.ts';
 import { CODECS } from './formats/codecs.ts';
 import { parseObject } from './formats/fields.ts';
@@ -15,6 +15,11 @@ import type { Option } from './target-groups.ts';
 export interface Asked {
   readonly target: ProviderTarget;
   readonly models: readonly string[];
+}
+
+/** A backend that is such providers. */
+export interface AskedBackend extends CompiledBackend {
+  readonly asked: readonly Asked[];
 }
 
 /**
@@ -42,8 +47,8 @@ interface FormatIssuers {
 const ONE: FormatIssuers = { several: false, split: new Set() };
 
 /**
- * Whose signatures of thinking there are behind one route: all that an `ai` backend's providers make, or all models of the `llm:` section,
- * between which a client may change in mid-conversation. Where it is one issuer for a format, requests and answers in that format need no
+ * Whose signatures of thinking there are behind one route: all that the providers of its `ai` backends make, or all models of the `llm:`
+ * section, between which a client may change in mid-conversation. Where it is one issuer for a format, requests and answers in that format need no
  * marks; where there are several, what is unmarked is from before, or from outside: it counts as its format's own (OpenAI's in the
  * responses API, Anthropic's in messages and Converse, Google's in Gemini's).
  */
@@ -85,19 +90,27 @@ export class Issuers {
     if (usual === undefined) return ONE;
     const own = CODECS.get(format as WireFormat)?.issuer ?? '';
     const found = new Map<string, Set<string>>();
-    for (const { target, models } of this.#asked) {
-      if (!target.active) continue;
-      for (const name of new Set(models)) {
-        const issuer = issuerOf(target, name, usual, format as WireFormat, own);
-        if (issuer === null) continue;
-        const reaches = found.get(issuer) ?? new Set();
-        for (const key of target.keys(this.#context)) reaches.add(target.reach(fingerprintOf(key), this.#context));
-        if (target.keys(this.#context).length === 0) reaches.add(target.reach(null, this.#context));
-        found.set(issuer, reaches);
-      }
+    for (const { target, name, context } of this.#all()) {
+      const issuer = issuerOf(target, name, usual, format as WireFormat, own);
+      if (issuer === null) continue;
+      const reaches = found.get(issuer) ?? new Set();
+      for (const key of target.keys(context)) reaches.add(target.reach(fingerprintOf(key), context));
+      if (target.keys(context).length === 0) reaches.add(target.reach(null, context));
+      found.set(issuer, reaches);
     }
     const split = [...found].filter(([, reaches]) => reaches.size > 1).map(([issuer]) => issuer);
     return { several: found.size > 1 || split.length > 0, split: new Set(split) };
+  }
+
+  /** Who may be asked for what on the route. */
+  *#all(): Generator<{ readonly target: ProviderTarget; readonly name: string; readonly context: RouteContext }> {
+    const all = [{ asked: this.#asked, context: this.#context }];
+    for (const { backend, context } of this.#context.beside?.() ?? [])
+      if (context !== this.#context && 'asked' in backend)
+        all.push({ asked: (backend as AskedBackend).asked, context });
+    for (const { asked, context } of all)
+      for (const { target, models } of asked)
+        if (target.active) for (const name of new Set(models)) yield { target, name, context };
   }
 }
 

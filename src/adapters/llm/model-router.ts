@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors/table.ts';
 import type { Exchange } from '../../exchange.ts';
 import type { LlmModel, LlmRouter, VirtualModel } from '../../resources/types.ts';
 import { compileValueTest, type ValueTest } from '../../resources/value-match.ts';
-import type { AdapterServices, CompiledBackend, RouteContext } from '../adapter.ts';
+import type { AdapterServices, RouteContext } from '../adapter.ts';
 import { affinityFor, type Choice, choose } from './choice.ts';
 import { type ConditionalModel, conditionalModels } from './conditional-models.ts';
 import { type ContextPlan, ContextPlans } from './context-plan.ts';
@@ -12,6 +12,7 @@ import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
 import { detect } from './formats/detect.ts';
 import { forwardJson } from './forward-json.ts';
+import type { Asked, AskedBackend } from './issuers.ts';
 import { isAllowed, matchesPattern } from './model-pattern.ts';
 import { type ModelRules, modelRules } from './model-rules.ts';
 import { ModelDirectory } from './models/directory.ts';
@@ -53,7 +54,8 @@ interface Wanted {
 }
 
 /** The `llm:` section: the model that a request names decides which provider it goes to. */
-export class ModelRouter implements CompiledBackend {
+export class ModelRouter implements AskedBackend {
+  readonly asked: readonly Asked[];
   readonly errorDialect = dialectByPath;
   readonly #services: AdapterServices;
   readonly #router: LlmRouter;
@@ -80,6 +82,7 @@ export class ModelRouter implements CompiledBackend {
       return { model, target, groups, headers, rules, policies, models: askedModels(model, router) };
     });
     this.#models = planned;
+    this.asked = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
     this.#conditional = conditionalModels(router.virtualModels, services.cel);
     this.#plans = new ContextPlans(planned, services.cel);
