@@ -63,6 +63,23 @@ describe('members computed by expressions', () => {
     expect(await failedExpressions(llm)).toEqual([{ policy: 'ai', value: 1 }]);
   });
 
+  it.each<[string, string, string, object]>([
+    ['of embeddings', 'openAI', '/v1/embeddings', { model: 'm', input: 'a' }],
+    [
+      'of embeddings that are told texts for tokens',
+      'gemini',
+      '/v1/embeddings',
+      { model: 'gemini-embedding-001', input: [1, 2] },
+    ],
+    ['of counted tokens', 'anthropic', '/v1/messages/count_tokens', { model: 'm', messages: [] }],
+  ])('are computed once for a request %s', async (_, name, url, body) => {
+    const values = { ai: { transformations: { user: 'llmRequest.nothing.there' } } };
+    const llm = llmBench({ providers: [[provider(name)]], values });
+    await serve(llm, { url, body: JSON.stringify(body) });
+    expect(llm.flights).toHaveLength(1);
+    expect(await failedExpressions(llm)).toEqual([{ policy: 'ai', value: 1 }]);
+  });
+
   it('decide whether the answer is a stream', async () => {
     const { sent, exchange } = await sentWith({ transformations: { stream: 'true' } }, ask);
     expect(sent).toMatchObject({ stream: true, stream_options: { include_usage: true } });
