@@ -2,7 +2,7 @@ import { activationOf, type GatewayActivation, RuleSet } from '../cel/index.ts';
 import { GatewayError } from '../errors/table.ts';
 import { definePolicy } from './definition.ts';
 import { activationOfCall, readsRequestBody } from './expressions.ts';
-import { mergeRules, ruleSetSchema } from './rules.ts';
+import { mergeRules, ruleSetMessage, ruleSetSchema } from './rules.ts';
 
 /** CEL rules over the request and who sends it. On a backend they are asked once for each attempt to call it. */
 export const authorization = definePolicy({
@@ -12,6 +12,10 @@ export const authorization = definePolicy({
   levels: ['gateway', 'route', 'backend'],
   phase: 'authorization',
   protects: true,
+  wire: [
+    { spec: 'traffic', field: 'authorization', message: ruleSetMessage },
+    { spec: 'backend', field: 'authorization', message: ruleSetMessage },
+  ],
   merge: mergeRules,
   compile({ rules }, { level }, { cel }) {
     const set = new RuleSet(rules, cel, 'authorization');

@@ -3,6 +3,7 @@ import type { Exchange, LocalReply, ResponseHead } from '../exchange.ts';
 import type { HeaderList } from '../headers.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
 import { parseDuration } from '../resources/schema/common.ts';
+import { duration, flag, list, mapped, message, text } from '../resources/wire.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 import { compileOrigins, type OriginTest, originFault } from './origins.ts';
 
@@ -25,6 +26,18 @@ const PREFLIGHT_VARY = 'origin, access-control-request-method, access-control-re
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+const corsMessage = message({
+  allowOrigins: list(text),
+  allowMethods: list(text),
+  allowHeaders: list(text),
+  exposeHeaders: list(text),
+  allowCredentials: flag,
+  maxAge: mapped(duration, {
+    read: (age) => age,
+    write: (age: string) => (/^\d+$/.test(age) ? `${age}s` : age),
+  }),
+});
+
 /** Fetch standard §3.2 (CORS protocol) and Gateway API `HTTPCORSFilter`. */
 export const cors = definePolicy({
   name: 'cors',
@@ -33,6 +46,7 @@ export const cors = definePolicy({
   levels: ['gateway', 'route'],
   phase: 'cors',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'cors', message: corsMessage }],
   faults(value) {
     const faults: PolicyFault[] = [];
     for (const [index, origin] of value.allowOrigins.entries()) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { activationOf, CelDuration, type CelValue } from '../cel/index.ts';
 import type { Exchange } from '../exchange.ts';
 import { celExpression, duration, parseDuration } from '../resources/schema/common.ts';
+import { duration as durationMessage, mapped, message, required, text } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 import { readsRequestBody } from './expressions.ts';
 
@@ -16,6 +17,23 @@ const schema = z.strictObject({
 /** What a timer can hold. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+const LITERAL = /^duration\("([^"\\]+)"\)$/;
+
+/** Control planes send an expression, into which they wrap literal durations. */
+const delayMessage = message({
+  duration: required(
+    mapped(text, {
+      read: (expression) => {
+        const [, literal] = LITERAL.exec(expression) ?? [];
+        return literal !== undefined && literalDelay(literal) !== null ? literal : expression;
+      },
+      // CEL knows no days.
+      write: (value: string) =>
+        literalDelay(value) === null ? value : `duration("${durationMessage.read(durationMessage.write(value))}")`,
+    }),
+  ),
+});
+
 /** Fault injection: latency before the backend is called. A client that leaves meanwhile ends the wait. */
 export const delay = definePolicy({
   name: 'delay',
@@ -24,6 +42,7 @@ export const delay = definePolicy({
   levels: ['route'],
   phase: 'fault',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'delay', message: delayMessage }],
   faults: (value) =>
     (literalDelay(value.duration) ?? 0) > MAX_DELAY_MS
       ? [{ path: ['duration'], message: 'a delay is at most 24 days' }]

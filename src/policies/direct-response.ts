@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { activationOf, type Expressions } from '../cel/index.ts';
 import { GatewayError } from '../errors/table.ts';
 import { bytes, celExpression, celMap, httpStatus } from '../resources/schema/common.ts';
+import { bytes as bytesMessage, entries, message, text, uint32 } from '../resources/wire.ts';
 import { compileConditional, conditional, isConditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 import { headerValue, readsRequestBody } from './expressions.ts';
@@ -16,6 +17,13 @@ const response = z.strictObject({
 
 type Response = z.infer<typeof response>;
 
+const responseMessage = message({
+  status: uint32,
+  body: bytesMessage,
+  bodyExpression: text,
+  headers: entries('name', 'expression'),
+});
+
 /** Answers in the backend's stead, after everything that could refuse the request. */
 export const directResponse = definePolicy({
   name: 'directResponse',
@@ -24,6 +32,7 @@ export const directResponse = definePolicy({
   levels: ['route'],
   phase: 'respond',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'direct_response', message: responseMessage }],
   faults(value) {
     const faults = [];
     for (const [index, entry] of (isConditional<Response>(value) ? value.conditional : [value]).entries()) {

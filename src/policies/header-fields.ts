@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { HeaderList } from '../headers.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
+import { entries, list, message, text } from '../resources/wire.ts';
 
 /**
  * What requestHeaderModifier and responseHeaderModifier share: the value's schema, its faults, and the edit itself.
@@ -17,6 +18,13 @@ export const headerModifierSchema = z.strictObject({
 });
 
 export type HeaderModifier = z.infer<typeof headerModifierSchema>;
+
+/** HeaderModifier. */
+export const headerModifierMessage = message<HeaderModifier>({
+  add: entries('name', 'value'),
+  set: entries('name', 'value'),
+  remove: list(text),
+});
 
 /** RFC 9110 §5.6.2 token. */
 export const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -4,6 +4,17 @@ import type { Exchange } from '../exchange.ts';
 import { totalTokens } from '../facts/llm.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
 import { duration, parseDuration, uint } from '../resources/schema/common.ts';
+import {
+  duration as durationMessage,
+  list,
+  mapped,
+  merged,
+  message,
+  oneWord,
+  uint64,
+  type Wire,
+  WireError,
+} from '../resources/wire.ts';
 import type { Bucket, Lease } from '../state/shared/token-buckets.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { compileConditional, conditional, isConditional } from './conditional.ts';
@@ -25,6 +36,40 @@ type LimitSpec = z.infer<typeof limitSchema>;
 /** Bytes of a request body that stand for one token until somebody has counted. */
 const BYTES_PER_TOKEN = 4;
 
+const rule = message<WireLimit>({
+  maxTokens: uint64,
+  tokensPerFill: uint64,
+  fillInterval: durationMessage,
+  type: oneWord({ requests: 'REQUEST', tokens: 'TOKEN' }, 'requests'),
+});
+
+interface WireLimit {
+  maxTokens?: number;
+  tokensPerFill?: number;
+  fillInterval?: string;
+  type?: 'requests' | 'tokens';
+}
+
+/** The first limit stands in the message itself, several in `rules`: there the first stands twice, for data planes that know of one only. */
+const limitsMessage: Wire<WireLimit[]> = mapped(
+  merged<WireLimit & { rules?: WireLimit[] }>(rule, message({ rules: list(rule) })),
+  {
+    read: ({ rules, ...first }) => rules ?? [first],
+    write(limits) {
+      if (limits[0] === undefined) throw new WireError('no limit at all');
+      return limits.length === 1 ? limits[0] : { ...limits[0], rules: limits };
+    },
+  },
+);
+
+const limitMessage: Wire<WireLimit> = mapped(limitsMessage, {
+  read(limits) {
+    if (limits.length > 1) throw new WireError('an entry of a conditional policy has one limit', ['rules']);
+    return limits[0];
+  },
+  write: (limit) => [limit],
+});
+
 /**
  * Limits of this gateway process, exact over its workers. A token limit reserves an estimate of the prompt when the request
  * comes, from its length, and settles with the provider's count; what is used beyond the estimate is owed by the requests that follow.
@@ -38,6 +83,7 @@ export const localRateLimit = definePolicy({
   levels: ['route'],
   phase: 'limit',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'local_rate_limit', message: limitsMessage, entry: limitMessage }],
   faults(value) {
     const isList = !isConditional<LimitSpec>(value);
     return (isList ? value : value.conditional).flatMap((spec, index) =>

@@ -1,6 +1,6 @@
 import { HeaderList } from '../headers.ts';
 import { definePolicy } from './definition.ts';
-import { HeaderEdit, headerModifierFaults, headerModifierSchema } from './header-fields.ts';
+import { HeaderEdit, headerModifierFaults, headerModifierMessage, headerModifierSchema } from './header-fields.ts';
 
 /** Gateway API `RequestHeaderModifier`. On a route it edits the request; on a backend, each attempt that leaves for it. */
 export const requestHeaderModifier = definePolicy({
@@ -10,6 +10,10 @@ export const requestHeaderModifier = definePolicy({
   levels: ['route', 'backend'],
   phase: 'request',
   protects: false,
+  wire: [
+    { spec: 'traffic', field: 'request_header_modifier', message: headerModifierMessage },
+    { spec: 'backend', field: 'request_header_modifier', message: headerModifierMessage },
+  ],
   faults: (value) => headerModifierFaults(value, 'request'),
   compile(value, scope) {
     const edit = new HeaderEdit(value);

@@ -1,15 +1,24 @@
 import { z } from 'zod';
 import { simpleBackend } from '../resources/schema/backend-ref.ts';
+import { own } from '../resources/schema/common.ts';
+import { list, mapped, message, number, otherwise, required, type Wire } from '../resources/wire.ts';
+import { backendReference } from '../resources/wire-messages.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../upstream/call.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 import type { PolicyServices } from './services.ts';
 
-const schema = z.strictObject({
+const mirror = z.strictObject({
   backend: simpleBackend().describe('Backend that gets the copies.'),
   percentage: z.number().min(0).max(1).describe('Share of requests that are copied, 0 to 1.'),
 });
+
+type MirrorSpec = z.infer<typeof mirror>;
+
+const MAX_MIRRORS = 16;
+
+const schema = z.union([mirror, own(z.array(mirror).min(1).max(MAX_MIRRORS).describe('Several mirrors.'))]);
 
 /** Copies under way at one time, a route and worker, and the bytes of bodies they hold. */
 const MAX_COPIES = 100;
@@ -19,6 +28,22 @@ const HEAD_TIMEOUT_MS = 15_000;
 /** Bytes of a copy's response that are read to keep its connection. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 
+/** Control planes count in percent. */
+const share: Wire<number> = mapped(otherwise(number, 0), {
+  read: (percent) => percent / 100,
+  write: (part) => Number((part * 100).toPrecision(15)),
+});
+
+const mirrorsMessage: Wire<MirrorSpec | MirrorSpec[]> = mapped(
+  message<{ mirrors?: MirrorSpec[] }>({
+    mirrors: list(message<MirrorSpec>({ backend: required(backendReference), percentage: share })),
+  }),
+  {
+    read: ({ mirrors = [] }) => (mirrors.length === 1 ? mirrors[0] : mirrors),
+    write: (value) => ({ mirrors: Array.isArray(value) ? value : [value] }),
+  },
+);
+
 /**
  * Sends a copy of requests, body included, to another backend and throws its responses away. The copy leaves before the backend's
  * credentials are put on the request, neither delays nor fails it, and is left out where too many are under way.
@@ -26,18 +51,22 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
 export const requestMirror = definePolicy({
   name: 'requestMirror',
   schema,
-  summary: 'Sends a copy of requests to another backend.',
+  summary: 'Sends a copy of requests to another backend, or to several.',
   levels: ['route'],
   phase: 'dispatch',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'request_mirror', message: mirrorsMessage }],
   compile(value, scope, services): CompiledPolicy {
-    const cluster = clusterOf(value.backend, scope.key, services);
-    if (cluster === null || value.percentage === 0) return {};
-    const mirror = new Mirror(cluster, value.percentage, services.dispatch, services.metrics);
+    const mirrors = (Array.isArray(value) ? value : [value]).flatMap(({ backend, percentage }) => {
+      const cluster = clusterOf(backend, scope.key, services);
+      if (cluster === null || percentage === 0) return [];
+      return new Mirror(cluster, percentage, services.dispatch, services.metrics);
+    });
+    if (mirrors.length === 0) return {};
     return {
       holdBody: true,
       wrapDispatch: (next) => (call, sink) => {
-        mirror.maybeCopy(call);
+        for (const mirror of mirrors) mirror.maybeCopy(call);
         return next(call, sink);
       },
     };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Exchange } from '../exchange.ts';
 import { httpStatus } from '../resources/schema/common.ts';
+import { into, merged, message, text, uint32, WireError } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 import {
   type AuthorityRewrite,
@@ -9,6 +10,7 @@ import {
   joinAuthority,
   PathEdit,
   pathFaults,
+  pathRewriteMessage,
   pathRewriteSchema,
   splitAuthority,
 } from './url-parts.ts';
@@ -24,6 +26,32 @@ const schema = z.strictObject({
 const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 const DEFAULT_STATUS = 302;
 
+interface WireAuthority {
+  host?: string | undefined;
+  port?: number | undefined;
+}
+
+const redirectMessage = merged(
+  message({ scheme: text, status: uint32 }),
+  // With both host and port the authority is replaced, with one of them the other is kept.
+  into('authority', message<WireAuthority>({ host: text, port: uint32 }), {
+    read({ host, port }): AuthorityRewrite | undefined {
+      if (host !== undefined) return port === undefined ? { host } : { full: `${host}:${port}` };
+      return port === undefined ? undefined : { port };
+    },
+    write(authority: AuthorityRewrite): WireAuthority {
+      if (authority === 'none') return {};
+      if (authority === 'auto') throw new WireError('"auto" has no place');
+      const { full, ...kept } = authority;
+      if (full === undefined) return kept;
+      const { host, port } = splitAuthority(full);
+      if (port === '') throw new WireError('can be said with a port only', ['full']);
+      return { host, port: Number(port) };
+    },
+  }),
+  pathRewriteMessage,
+);
+
 /** Gateway API `RequestRedirect`. The request's query is kept. */
 export const requestRedirect = definePolicy({
   name: 'requestRedirect',
@@ -32,6 +60,10 @@ export const requestRedirect = definePolicy({
   levels: ['route', 'backend'],
   phase: 'respond',
   protects: false,
+  wire: [
+    { spec: 'traffic', field: 'request_redirect', message: redirectMessage },
+    { spec: 'backend', field: 'request_redirect', message: redirectMessage },
+  ],
   faults(value) {
     const faults = [...authorityFaults(value.authority), ...pathFaults(value.path)];
     if (value.scheme && !SCHEME.test(value.scheme)) {

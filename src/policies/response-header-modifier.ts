@@ -1,5 +1,5 @@
 import { definePolicy } from './definition.ts';
-import { HeaderEdit, headerModifierFaults, headerModifierSchema } from './header-fields.ts';
+import { HeaderEdit, headerModifierFaults, headerModifierMessage, headerModifierSchema } from './header-fields.ts';
 
 /** Gateway API `ResponseHeaderModifier`. */
 export const responseHeaderModifier = definePolicy({
@@ -9,6 +9,10 @@ export const responseHeaderModifier = definePolicy({
   levels: ['route', 'backend'],
   phase: 'request',
   protects: false,
+  wire: [
+    { spec: 'traffic', field: 'response_header_modifier', message: headerModifierMessage },
+    { spec: 'backend', field: 'response_header_modifier', message: headerModifierMessage },
+  ],
   faults: (value) => headerModifierFaults(value, 'response'),
   compile(value) {
     const edit = new HeaderEdit(value);

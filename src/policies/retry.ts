@@ -3,6 +3,7 @@ import { activationOf } from '../cel/index.ts';
 import type { Exchange } from '../exchange.ts';
 import { HeaderList } from '../headers.ts';
 import { celExpression, duration, httpStatus, parseDuration } from '../resources/schema/common.ts';
+import { duration as durationMessage, int32, list, message, otherwise, text } from '../resources/wire.ts';
 import type { RetryRules } from '../upstream/call.ts';
 import { sendWithRetries } from '../upstream/retried-flight.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
@@ -24,6 +25,14 @@ const DEFAULT_BACKOFF_MS = 25;
 /** What a timer can hold, ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+const retryMessage = message({
+  codes: ['retry_status_codes', otherwise(list(int32), [])],
+  attempts: int32,
+  backoff: durationMessage,
+  precondition: text,
+  condition: text,
+});
+
 /**
  * Tries a request again whose attempt failed, as long as nothing of a response has reached the client. Each attempt picks its
  * endpoint anew, one that has not failed this request where there is one, and has `timeout.backendRequestTimeout` to itself. A request
@@ -37,6 +46,7 @@ export const retry = definePolicy({
   levels: ['route'],
   phase: 'dispatch',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'retry', message: retryMessage }],
   faults: (value) =>
     value.backoff && parseDuration(value.backoff) > MAX_TIMER_MS
       ? [{ path: ['backoff'], message: 'a delay is at most 24 days' }]

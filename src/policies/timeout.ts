@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors/table.ts';
 import { duration, parseDuration } from '../resources/schema/common.ts';
+import { duration as durationMessage, message } from '../resources/wire.ts';
 import type { Dispatch, Flight, ResponseSink, UpstreamCall } from '../upstream/call.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 
@@ -18,6 +19,11 @@ type Value = z.infer<typeof schema>;
 /** What a timer can hold. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+const timeoutMessage = message({
+  requestTimeout: ['request', durationMessage],
+  backendRequestTimeout: ['backend_request', durationMessage],
+});
+
 /**
  * Time limits of a route (GEP-1742). The whole-request limit counts from the request's arrival and covers the response's body: a stream
  * that is still running then is broken off. The attempt's limit covers the way to the response's head, so that it bounds each
@@ -30,6 +36,7 @@ export const timeout = definePolicy({
   levels: ['route'],
   phase: 'dispatch',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'timeout', message: timeoutMessage }],
   faults: (value: Value) =>
     (['requestTimeout', 'backendRequestTimeout'] as const).flatMap((field) =>
       milliseconds(value[field]) > MAX_TIMEOUT_MS ? [{ path: [field], message: 'a time-out is at most 24 days' }] : [],

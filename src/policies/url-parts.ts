@@ -3,6 +3,7 @@ import { GatewayError } from '../errors/table.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
 import { exactlyOne } from '../resources/schema/common.ts';
+import { into, message, present, text } from '../resources/wire.ts';
 
 /** What urlRewrite and requestRedirect share: host and path replacements (Gateway API `HTTPPathModifier` and hostname, port). */
 export const authorityRewriteSchema = z.union([
@@ -25,6 +26,9 @@ export const pathRewriteSchema = exactlyOne(
   }),
   ['full', 'prefix'],
 );
+
+/** The `oneof path` of RequestRedirect and UrlRewrite. */
+export const pathRewriteMessage = into('path', message({ full: present(text), prefix: present(text) }));
 
 export type AuthorityRewrite = z.infer<typeof authorityRewriteSchema>;
 export type PathRewrite = z.infer<typeof pathRewriteSchema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Exchange } from '../exchange.ts';
+import { into, merged, message, oneWord, required, text, WireError } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 import {
   type AuthorityRewrite,
@@ -8,6 +9,7 @@ import {
   joinAuthority,
   PathEdit,
   pathFaults,
+  pathRewriteMessage,
   pathRewriteSchema,
   splitAuthority,
 } from './url-parts.ts';
@@ -15,6 +17,22 @@ import {
 const schema = z.strictObject({
   authority: authorityRewriteSchema.nullish().describe('The Host that the backend is sent.'),
   path: pathRewriteSchema.nullish().describe('The path that the backend is sent.'),
+});
+
+const rewriteMessage = merged(
+  into('authority', message<{ host?: string }>({ host: text }), {
+    read: ({ host }): AuthorityRewrite | undefined => (host === undefined ? undefined : { host }),
+    write(authority: AuthorityRewrite) {
+      if (typeof authority === 'object' && authority.host !== undefined) return { host: authority.host };
+      throw new WireError('can be said as a host only');
+    },
+  }),
+  pathRewriteMessage,
+);
+
+/** HostRewrite; stands beside UrlRewrite, whose host goes before it. */
+const hostRewriteMessage = message({
+  authority: ['mode', required(oneWord({ none: 'NONE', auto: 'AUTO' }, 'none'))],
 });
 
 /** Gateway API `URLRewrite`: what the backend sees; the client learns nothing of it. */
@@ -25,6 +43,10 @@ export const urlRewrite = definePolicy({
   levels: ['route'],
   phase: 'rewrite',
   protects: false,
+  wire: [
+    { spec: 'traffic', field: 'url_rewrite', message: rewriteMessage },
+    { spec: 'traffic', field: 'host_rewrite', message: hostRewriteMessage },
+  ],
   faults: (value) => [...authorityFaults(value.authority), ...pathFaults(value.path)],
   compile(value) {
     const authority = value.authority ?? 'none';

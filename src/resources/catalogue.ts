@@ -26,11 +26,17 @@ export interface PolicyFault {
 /** The messages in which control planes say policies: `oneof kind` of TrafficPolicySpec, BackendPolicySpec and FrontendPolicySpec. */
 export type PolicySpec = 'traffic' | 'backend' | 'frontend';
 
-/** How control planes say a policy: the field of each spec that holds it, and its message. */
+/**
+ * How control planes say a policy: the field of each spec that holds it, and its message. A policy may have several fields of one spec: it is
+ * written in the first that can say it, and where a place is given more than one of them, what the first says goes before the others,
+ * member by member. A field may be several policies': a message of it is that one's which can read it.
+ */
 export interface PolicyWire {
   readonly spec: PolicySpec;
   readonly field: string;
   readonly message: Wire;
+  /** How an entry of the policy's conditional form is said, where that isn't what the policy's value is. */
+  readonly entry?: Wire;
 }
 
 export interface CatalogueEntry {
@@ -57,6 +63,8 @@ export interface CatalogueEntry {
   inactiveParts?(value: unknown): InactivePart[];
   /** Faults beyond the schema. */
   faults?(value: unknown): PolicyFault[];
+  /** One value of two that are given for one place, the more general first. */
+  merge?(general: unknown, specific: unknown): unknown;
 }
 
 export interface ProviderEntry {
