@@ -1,7 +1,21 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Resource } from '../resources/types.ts';
-import { type Compaction, SnapshotFullError, SnapshotWriter } from '../state/shared/snapshot-log.ts';
+import {
+  type Compaction,
+  type SnapshotChange,
+  SnapshotFullError,
+  SnapshotWriter,
+} from '../state/shared/snapshot-log.ts';
+import type { ResourceChanges } from '../xds/delta.ts';
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A version holds at most this much of a large delta, so that no worker stops for long over one. */
+const SLICE_CHANGES = 64;
+const SLICE_BYTES = 64 * 1024;
+/** Bounds the time this thread is kept by a large delta, ms. */
+const TURN_MS = 5;
 
 export interface PublisherOptions {
   readonly maxBytes: number;
@@ -14,10 +28,15 @@ export interface PublisherOptions {
 /**
  * Turns resources into what workers read: publishes what differs, and once enough is superseded has the log compacted and
  * the generation before wiped as soon as every worker has moved away from it.
+ *
+ * Resources come from two sides, which never share a key: a file, always whole (`publish`), and a control plane, by what
+ * changes (`apply`).
  */
 export class Publisher {
   readonly #writer: SnapshotWriter;
   readonly #options: PublisherOptions;
+  /** Keys of what the file holds; every other one is the control plane's. */
+  #fileKeys: ReadonlySet<string> = new Set();
   /** Generation each living worker reads. */
   readonly #reading = new Map<number, number>();
   #retiring: Compaction[] = [];
@@ -40,25 +59,66 @@ export class Publisher {
     return this.#retiring.length;
   }
 
+  /** Everything in force, read back from what workers read. */
+  *resources(): Generator<Resource> {
+    for (const key of this.#writer.keys()) {
+      const value = this.#writer.get(key);
+      if (value !== null) yield JSON.parse(decoder.decode(value)) as Resource;
+    }
+  }
+
   /**
-   * Makes `resources` what is in force and says how many of them changed. Throws SnapshotFullError, and nothing has
-   * changed, where they do not fit.
+   * Makes `resources` what is in force of the file, all at once, and says how many of them changed. Throws, and nothing has
+   * changed, where they do not fit (SnapshotFullError) or one has a key that the control plane has given.
    */
   publish(resources: readonly Resource[]): number {
-    const state = new Map<string, Uint8Array>();
-    for (const resource of resources) state.set(resource.key, encoder.encode(JSON.stringify(resource)));
-    const changes = this.#writer.diff(state);
-    if (changes.length === 0) return 0;
-    try {
-      this.#writer.publish(changes);
-    } catch (error) {
-      if (!(error instanceof SnapshotFullError && error.fitsCompacted)) throw error;
-      this.#compact();
-      this.#writer.publish(changes);
+    const changes: SnapshotChange[] = [];
+    const keys = new Set<string>();
+    for (const resource of resources) {
+      const { key } = resource;
+      if (!this.#fileKeys.has(key) && this.#writer.has(key)) {
+        throw new Error(`${key} is given by the control plane already; remove it from the file, or name it otherwise`);
+      }
+      keys.add(key);
+      changes.push({ key, value: encode(resource) });
     }
-    this.#options.onPublished();
-    if (this.#writer.shouldCompact) this.#compact();
-    return changes.length;
+    for (const key of this.#fileKeys) if (!keys.has(key)) changes.push({ key, value: null });
+    const changed = this.#write(changes);
+    this.#fileKeys = keys;
+    return changed;
+  }
+
+  /**
+   * Puts a control plane's changes into force: what is new or changed in the order given, then what is removed. A small delta is one
+   * version, a large one several. Resolves to the reasons why changes are not in force, by key: what the file has under the
+   * same key, and what does not fit. What was in force under those keys stays.
+   */
+  async apply({ changed, removed }: ResourceChanges): Promise<Map<string, string>> {
+    const faults = new Map<string, string>();
+    let turnEnds = performance.now() + TURN_MS;
+    let slice: SnapshotChange[] = [];
+    let bytes = 0;
+    const publishSlice = async (): Promise<void> => {
+      this.#applySlice(slice, faults);
+      slice = [];
+      bytes = 0;
+      if (performance.now() < turnEnds) return;
+      await yieldToOthers();
+      turnEnds = performance.now() + TURN_MS;
+    };
+    for (const resource of changed) {
+      const value = encode(resource);
+      if (slice.length > 0 && bytes + value.length > SLICE_BYTES) await publishSlice();
+      slice.push({ key: resource.key, value });
+      bytes += value.length;
+      if (slice.length === SLICE_CHANGES) await publishSlice();
+    }
+    for (const key of removed) {
+      slice.push({ key, value: null });
+      if (slice.length === SLICE_CHANGES) await publishSlice();
+    }
+    this.#applySlice(slice, faults);
+    return faults;
   }
 
   /** What a worker that starts now reads. */
@@ -79,6 +139,39 @@ export class Publisher {
     this.#retire();
   }
 
+  /** Publishes what of the changes is the control plane's to make. */
+  #applySlice(slice: readonly SnapshotChange[], faults: Map<string, string>): void {
+    const own: SnapshotChange[] = [];
+    for (const change of slice) {
+      if (!this.#fileKeys.has(change.key)) own.push(change);
+      else if (change.value !== null)
+        faults.set(change.key, `${change.key} is in the gateway's own configuration file`);
+    }
+    try {
+      this.#write(own);
+    } catch (error) {
+      if (!(error instanceof SnapshotFullError)) throw error;
+      if (own.length > 1) for (const change of own) this.#applySlice([change], faults);
+      else for (const { key } of own) faults.set(key, error.message);
+    }
+  }
+
+  /** One version of what differs; says how much that is. */
+  #write(changes: readonly SnapshotChange[]): number {
+    const differing = this.#writer.differing(changes);
+    if (differing.length === 0) return 0;
+    try {
+      this.#writer.publish(differing);
+    } catch (error) {
+      if (!(error instanceof SnapshotFullError && error.fitsCompacted)) throw error;
+      this.#compact();
+      this.#writer.publish(differing);
+    }
+    this.#options.onPublished();
+    if (this.#writer.shouldCompact) this.#compact();
+    return differing.length;
+  }
+
   #compact(): void {
     const compaction = this.#writer.compact();
     this.#retiring.push(compaction);
@@ -94,4 +187,8 @@ export class Publisher {
       return false;
     });
   }
+}
+
+function encode(resource: Resource): Uint8Array {
+  return encoder.encode(JSON.stringify(resource));
 }

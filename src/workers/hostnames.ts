@@ -13,6 +13,10 @@ export class HostTable<Value> {
   readonly #wildcard = new Map<string, HostEntry<Value>>();
   #any: HostEntry<Value> | undefined;
 
+  get size(): number {
+    return this.#exact.size + this.#wildcard.size + (this.#any === undefined ? 0 : 1);
+  }
+
   /** `hostname`: exact, `*.suffix`, or '' or `*` for any. Lower-case. */
   getOrAdd(hostname: string, make: () => Value): Value {
     const found = this.exactEntry(hostname);

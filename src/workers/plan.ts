@@ -5,7 +5,7 @@ import type { BackendHooks } from '../upstream/call.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import { Compiler, type CompilerServices } from './compiler.ts';
 import { Dependencies } from './dependencies.ts';
-import { HostTable } from './hostnames.ts';
+import { ListenerTable } from './listener-table.ts';
 import { PlannedListener, PlannedRoute, type SelectedRoute } from './planned.ts';
 import type { ListenerProgram, RouteProgram } from './program.ts';
 import { Router } from './router.ts';
@@ -17,6 +17,8 @@ export interface ResourceChange {
   readonly resource: Resource | null;
 }
 
+/** Kinds that say which ports are listened on, and how. */
+const LISTENING: ReadonlySet<Resource['kind']> = new Set(['bind', 'listener', 'frontend']);
 const NO_ROUTES: readonly PlannedRoute[] = [];
 /** Route groups may delegate to one another; this many deep and no deeper. */
 const MAX_DELEGATION = 8;
@@ -30,9 +32,12 @@ export class Plan {
   readonly #resources = new Map<string, Resource>();
   readonly #routes = new Map<string, PlannedRoute>();
   readonly #listeners = new Map<string, PlannedListener>();
-  readonly #groups = new Map<string, Router<PlannedRoute>>();
-  /** Bind key → its listeners by hostname. */
-  readonly #binds = new Map<string, HostTable<PlannedListener>>();
+  /** The routes of each listener and each route group by its key, whether it is there or not. */
+  readonly #routers = new Map<string, Router<PlannedRoute>>();
+  readonly #binds = new Map<string, Bind>();
+  /** The listeners of each bind by its key, whether it is there or not. */
+  readonly #tables = new Map<string, ListenerTable>();
+  #listeningVersion = 0;
   readonly #targeted = new TargetedPolicies();
   readonly #dependencies = new Dependencies();
   readonly #compiler: Compiler;
@@ -49,34 +54,44 @@ export class Plan {
     return this.#resources.get(key);
   }
 
+  /** Changes with whatever says which ports are listened on, and how. */
+  get listeningVersion(): number {
+    return this.#listeningVersion;
+  }
+
   binds(): Bind[] {
-    return [...this.#resources.values()].filter((resource) => resource.kind === 'bind');
+    return [...this.#binds.values()];
   }
 
   listenersOf(bindKey: string): Listener[] {
-    const listeners = [...this.#listeners.values()].map(({ resource }) => resource);
-    return listeners.filter((listener) => listener.bindKey === bindKey);
+    return [...(this.#tables.get(bindKey)?.listeners ?? [])].map(({ resource }) => resource);
   }
 
-  /** Applies one version's changes. */
-  apply(changes: readonly ResourceChange[]): void {
+  /** Applies one version's changes. Services and workloads are the clusters' affair. */
+  apply(all: readonly ResourceChange[]): void {
+    const changes = all.filter(({ key }) => !key.startsWith('workload/') && !key.startsWith('service/'));
     // Listeners before routes, which attach to them; and what goes before what comes, which may take its hostname.
-    for (const { key } of changes) this.#unlist(key);
+    const tables = new Set<ListenerTable>();
+    for (const { key } of changes) this.#unlist(key, tables);
     for (const { key, resource } of changes) {
       this.#dependencies.changed(key);
       const before = this.#resources.get(key);
       if (resource === null) this.#resources.delete(key);
       else this.#resources.set(key, resource);
+      for (const one of [before, resource]) if (one && LISTENING.has(one.kind)) this.#listeningVersion++;
+      if (resource?.kind === 'bind') this.#binds.set(key, resource);
+      else this.#binds.delete(key);
       if (resource?.kind === 'listener') this.#addListener(resource);
       else this.#forgetListener(key);
       this.#retarget(before, resource);
     }
+    for (const table of tables) table.settle();
     for (const { key, resource } of changes) this.#replaceRoute(key, resource?.kind === 'route' ? resource : null);
   }
 
   /** The listener of a bind that serves `host`, or null. */
   listener(bindKey: string, host: string): PlannedListener | null {
-    return this.#binds.get(bindKey)?.first(host)?.value ?? null;
+    return this.#tables.get(bindKey)?.first(host) ?? null;
   }
 
   /** The route that serves the exchange on this listener, through route groups where routes delegate; null = none. */
@@ -88,7 +103,7 @@ export class Plan {
       if (target?.kind !== 'routeGroup') return { route: found.target, parents, prefix: found.prefix };
       if (parents.length === MAX_DELEGATION) return null;
       parents = [...parents, found.target];
-      found = this.#groups.get(target.key)?.select(exchange) ?? null;
+      found = this.#routers.get(target.key)?.select(exchange) ?? null;
     }
     return null;
   }
@@ -119,30 +134,28 @@ export class Plan {
     return this.#compiler.referenced(reference);
   }
 
-  /** Takes a listener's hostname out of its bind's table; its routes stay for when it comes back in this version. */
-  #unlist(key: string): void {
+  /** Takes a listener out of its bind's table; its routes stay for when it comes back in this version. */
+  #unlist(key: string, tables: Set<ListenerTable>): void {
     const planned = this.#listeners.get(key);
-    if (planned !== undefined) this.#binds.get(planned.resource.bindKey)?.delete(planned.resource.hostname);
+    const table = planned === undefined ? undefined : this.#tables.get(planned.resource.bindKey);
+    if (planned === undefined || table === undefined) return;
+    table.remove(planned);
+    if (table.empty) this.#tables.delete(planned.resource.bindKey);
+    else tables.add(table);
   }
 
   #addListener(resource: Listener): void {
-    const { key, bindKey, hostname } = resource;
-    const planned = this.#listeners.get(key);
-    const listener = planned ?? new PlannedListener(resource);
+    const { key, bindKey } = resource;
+    const listener = this.#listeners.get(key) ?? new PlannedListener(resource, this.#router(key));
     listener.resource = resource;
     listener.invalidate();
-    let hosts = this.#binds.get(bindKey);
-    if (hosts === undefined) {
-      hosts = new HostTable();
-      this.#binds.set(bindKey, hosts);
-    }
-    hosts.getOrAdd(hostname, () => listener);
-    if (planned !== undefined) return;
     this.#listeners.set(key, listener);
-    // Routes that were published before their listener.
-    for (const route of this.#routes.values()) {
-      if (route.resource.listenerKeys.includes(key)) listener.router.add(route);
+    let table = this.#tables.get(bindKey);
+    if (table === undefined) {
+      table = new ListenerTable();
+      this.#tables.set(bindKey, table);
     }
+    table.add(listener);
   }
 
   #forgetListener(key: string): void {
@@ -150,6 +163,7 @@ export class Plan {
     if (listener === undefined) return;
     this.#listeners.delete(key);
     this.#dependencies.forget(listener);
+    this.#forgetRouter(key);
   }
 
   #retarget(before: Resource | undefined, after: Resource | null): void {
@@ -161,23 +175,34 @@ export class Plan {
   #replaceRoute(key: string, resource: Route | null): void {
     const before = this.#routes.get(key);
     if (before !== undefined) {
-      for (const router of this.#routersOf(before.resource)) router.remove(before);
+      for (const holder of holdersOf(before.resource)) {
+        this.#router(holder).remove(before);
+        this.#forgetRouter(holder);
+      }
       this.#routes.delete(key);
       this.#dependencies.forget(before);
     }
     if (resource === null) return;
     const route = new PlannedRoute(resource);
     this.#routes.set(key, route);
-    for (const router of this.#routersOf(resource)) router.add(route);
+    for (const holder of holdersOf(resource)) this.#router(holder).add(route);
   }
 
-  #routersOf({ groupKey, listenerKeys }: Route): Router<PlannedRoute>[] {
-    if (groupKey === '') return listenerKeys.flatMap((key) => this.#listeners.get(key)?.router ?? []);
-    let group = this.#groups.get(groupKey);
-    if (group === undefined) {
-      group = new Router();
-      this.#groups.set(groupKey, group);
+  #router(holder: string): Router<PlannedRoute> {
+    let router = this.#routers.get(holder);
+    if (router === undefined) {
+      router = new Router();
+      this.#routers.set(holder, router);
     }
-    return [group];
+    return router;
   }
+
+  #forgetRouter(holder: string): void {
+    if (!this.#listeners.has(holder) && this.#routers.get(holder)?.empty) this.#routers.delete(holder);
+  }
+}
+
+/** Keys of the listeners, or of the group, that a route belongs to. */
+function holdersOf({ groupKey, listenerKeys }: Route): readonly string[] {
+  return groupKey === '' ? listenerKeys : [groupKey];
 }

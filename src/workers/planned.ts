@@ -1,7 +1,7 @@
 import type { Listener, Route } from '../resources/types.ts';
 import type { Dependent } from './dependencies.ts';
 import type { ListenerProgram, RouteProgram } from './program.ts';
-import { type Routable, Router } from './router.ts';
+import type { Routable, Router } from './router.ts';
 
 /**
  * A route in the tables. Programs are compiled with the first request that needs one, and again after a dependency changed: one
@@ -41,11 +41,12 @@ export class PlannedRoute implements Dependent, Routable {
 export class PlannedListener implements Dependent {
   resource: Listener;
   readonly dependencies = new Set<string>();
-  readonly router = new Router<PlannedRoute>();
+  readonly router: Router<PlannedRoute>;
   program: ListenerProgram | null = null;
 
-  constructor(resource: Listener) {
+  constructor(resource: Listener, router: Router<PlannedRoute>) {
     this.resource = resource;
+    this.router = router;
   }
 
   invalidate(): void {

@@ -49,6 +49,10 @@ export class Router<Target extends Routable> {
     return size;
   }
 
+  get empty(): boolean {
+    return this.#hosts.size === 0;
+  }
+
   add(target: Target): void {
     for (const hostname of hostnamesOf(target)) {
       const table = this.#hosts.getOrAdd(hostname, () => new PathTable<Target>());

@@ -1,3 +1,4 @@
+import { setImmediate as yieldToTraffic } from 'node:timers/promises';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
 import { httpAdapter } from '../adapters/http/adapter.ts';
@@ -12,7 +13,7 @@ import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
 import { EndpointTable } from '../state/shared/endpoint-table.ts';
 import { LineRingWriter } from '../state/shared/line-ring.ts';
 import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
-import { SnapshotReader } from '../state/shared/snapshot-log.ts';
+import { SnapshotReader, type VersionedChange } from '../state/shared/snapshot-log.ts';
 import { TokenBuckets } from '../state/shared/token-buckets.ts';
 import { openConfiguredStore } from '../state/stores/configured.ts';
 import { CountedStore } from '../state/stores/counted.ts';
@@ -129,24 +130,51 @@ let mailbox: Mailbox | null = null;
 
 const reader = new SnapshotReader(boot.snapshot);
 const decoder = new TextDecoder();
+let generation = reader.generation;
+/** As of the last time that ports were opened and closed; they are looked at again where it differs, or where some could not be opened. */
+let listening = -1;
+let bindErrors: string[] = [];
 
-/** Applies everything published since the last time, version by version, then opens and closes ports. */
+/** How long changes may keep requests waiting at one time, ms. */
+const TURN_MS = 1;
+
+/** Applies everything published since the last time, each version whole, then opens and closes ports. Traffic goes on in between. */
 async function apply(): Promise<void> {
-  const published = reader.read();
-  if (published !== null) {
-    const changes = published.changes.map(({ key, value }) => ({
-      key,
-      resource: value === null ? null : (JSON.parse(decoder.decode(value)) as Resource),
-    }));
-    plan.apply(changes);
-    clusters.apply(changes);
-    for (const { key, resource } of changes) if (key === MODEL_PRICES) statePrices(resource);
+  let turnEnds = performance.now() + TURN_MS;
+  for (let published = reader.read(); published !== null; published = reader.read()) {
+    try {
+      applyVersion(published.changes);
+    } catch (error) {
+      // A worker that never had a plan serves nothing: it dies, so that whoever waits for it to start is told why.
+      if (!started) throw error;
+      log.error('a version of the configuration could not be applied', { version: published.version, error });
+    }
+    if (performance.now() < turnEnds) continue;
+    await yieldToTraffic();
+    turnEnds = performance.now() + TURN_MS;
   }
-  const errors = await binds.reconcile();
-  guardNative();
+  if (reader.generation !== generation) {
+    generation = reader.generation;
+    send({ type: 'moved', generation });
+  }
+  if (plan.listeningVersion !== listening || bindErrors.length > 0) {
+    listening = plan.listeningVersion;
+    bindErrors = await binds.reconcile();
+    guardNative();
+  }
   metrics.snapshotVersion.labels({ worker: String(index) }).set(reader.version);
   started = true;
-  send({ type: 'applied', version: reader.version, ports: binds.ports, errors });
+  send({ type: 'applied', version: reader.version, ports: binds.ports, errors: bindErrors });
+}
+
+function applyVersion(published: readonly VersionedChange[]): void {
+  const changes = published.map(({ key, value }) => ({
+    key,
+    resource: value === null ? null : (JSON.parse(decoder.decode(value)) as Resource),
+  }));
+  plan.apply(changes);
+  clusters.apply(changes);
+  for (const { key, resource } of changes) if (key === MODEL_PRICES) statePrices(resource);
 }
 
 const MODEL_PRICES = 'modelPrices';
@@ -164,7 +192,6 @@ let applying: Promise<void> = Promise.resolve();
 function applyNext(): void {
   applying = applying.then(apply).catch((error) => {
     log.error('a snapshot could not be applied', { error });
-    // A worker that never had a plan serves nothing: it dies, so that whoever waits for it to start is told why.
     if (!started) throw error;
   });
 }
@@ -221,7 +248,6 @@ parentPort?.on('message', (message: ToWorker) => {
       break;
     case 'generation':
       reader.moveTo(message.snapshot);
-      send({ type: 'moved', generation: message.generation });
       applyNext();
       break;
     case 'logLevel':

@@ -20,8 +20,8 @@
  * behind the length it loaded, sees all of a publish or none of it. Nothing readable is ever changed.
  *
  * Superseded records are left behind by compaction: the live ones, each with the version it had, are written as the first
- * publish of a new generation, which the primary hands to the workers by message. A reader that moves there knows which keys
- * it has and up to which version, so it delivers what is newer and what has gone and nothing else. When all readers have
+ * publish of a new generation, which the primary hands to the workers by message. A reader finishes the old generation first, which
+ * ends at just the version of that first publish; so it has all of it, and passes over it at no cost. When all readers have
  * moved, `retire` overwrites the old generation with zeros, for records may be secret and the memory lives until the last
  * thread's garbage collector has seen to it. While both exist the log takes up to twice its maximum.
  *
@@ -146,12 +146,13 @@ export class SnapshotWriter {
     return live === undefined ? null : new Uint8Array(this.#buffer, live.start, live.length).slice();
   }
 
-  /** What has to be published so that the log holds exactly `state`: new and differing values, and removals. */
-  diff(state: ReadonlyMap<string, Uint8Array>): SnapshotChange[] {
-    const changes: SnapshotChange[] = [];
-    for (const key of this.#live.keys()) if (!state.has(key)) changes.push({ key, value: null });
-    for (const [key, value] of state) if (this.#differs(key, value)) changes.push({ key, value });
-    return changes;
+  has(key: string): boolean {
+    return this.#live.has(key);
+  }
+
+  /** Those of the changes that would change anything. */
+  differing(changes: readonly SnapshotChange[]): SnapshotChange[] {
+    return changes.filter(({ key, value }) => this.#differs(key, value));
   }
 
   /**
@@ -242,9 +243,8 @@ export class SnapshotReader {
   #buffer: SharedArrayBuffer;
   #at = HEADER_BYTES;
   #version = 0;
-  readonly #keys = new Set<string>();
-  /** Set after a move: the new generation's first publish is everything there is, not only what is new. */
-  #moved = false;
+  /** Generations to move to, each when the one before has been read to its end. */
+  readonly #next: SharedArrayBuffer[] = [];
 
   constructor(buffer: SharedArrayBuffer) {
     this.#buffer = buffer;
@@ -255,71 +255,61 @@ export class SnapshotReader {
     return this.#version;
   }
 
+  /** The one being read; whoever compacted may retire those before it. */
   get generation(): number {
     return Atomics.load(new Int32Array(this.#buffer, 0, 2), GENERATION);
   }
 
-  /**
-   * What has been published since the last read, or null if nothing. Of several changes of a key only the last is
-   * delivered, in order of version; values are copies.
-   */
+  /** The next publish, whole, or null where all have been read. A new reader's first may be a generation's first, everything there is. */
   read(): { version: number; changes: VersionedChange[] } | null {
-    const words = new Int32Array(this.#buffer, 0, 2);
-    const end = Atomics.load(words, LENGTH) * UNIT;
-    if (end <= this.#at) return null;
-    const view = new DataView(this.#buffer, 0, end);
-    const bytes = new Uint8Array(this.#buffer, 0, end);
-    const text = Buffer.from(this.#buffer, 0, end);
-    const changes = new Map<string, VersionedChange>();
-    let version = this.#version;
-    let gone: Set<string> | null = null;
-    let at = this.#at;
-    while (at < end) {
-      const publishEnd = at + view.getFloat64(at + PUBLISH_LENGTH, true);
-      if (!(publishEnd > at && publishEnd <= end)) return null;
-      version = view.getFloat64(at, true);
-      const replay = at === HEADER_BYTES && this.#moved;
-      if (replay) gone = new Set(this.#keys);
-      let record = at + PUBLISH_BYTES;
-      while (record < publishEnd) {
-        const recordVersion = view.getFloat64(record, true);
-        const keyLength = view.getUint32(record + KEY_LENGTH, true);
-        const valueLength = view.getUint32(record + VALUE_LENGTH, true);
-        const start = record + RECORD_BYTES + keyLength;
-        const key = text.toString('utf8', record + RECORD_BYTES, start);
-        if (replay) gone?.delete(key);
-        if (recordVersion > this.#version) {
-          changes.delete(key);
-          const value = valueLength === REMOVED ? null : bytes.slice(start, start + valueLength);
-          changes.set(key, { key, value, version: recordVersion });
-        }
-        record = start + (valueLength === REMOVED ? 0 : valueLength);
-        record = alignUp(record);
+    for (;;) {
+      const words = new Int32Array(this.#buffer, 0, 2);
+      const end = Atomics.load(words, LENGTH) * UNIT;
+      if (end <= this.#at) {
+        const next = this.#next.shift();
+        if (next === undefined) return null;
+        this.#buffer = next;
+        this.#at = HEADER_BYTES;
+        continue;
       }
-      if (replay && gone !== null) for (const key of gone) changes.set(key, { key, value: null, version });
-      at = publishEnd;
+      const view = new DataView(this.#buffer, 0, end);
+      const publishEnd = this.#at + view.getFloat64(this.#at + PUBLISH_LENGTH, true);
+      if (!(publishEnd > this.#at && publishEnd <= end)) return null;
+      const version = view.getFloat64(this.#at, true);
+      // A new generation's first publish repeats what the generation before has said.
+      const changes = version > this.#version ? readRecords(this.#buffer, view, this.#at, publishEnd) : null;
+      // A generation that was retired meanwhile says 0: what was read may be half wiped.
+      if (Atomics.load(words, LENGTH) * UNIT < end) return null;
+      this.#at = publishEnd;
+      if (changes === null) continue;
+      this.#version = version;
+      return { version, changes };
     }
-    // A generation that was retired meanwhile says 0: what was read may be half wiped.
-    if (Atomics.load(words, LENGTH) * UNIT < end) return null;
-    const delivered: VersionedChange[] = [];
-    for (const change of changes.values()) {
-      if (change.value !== null) this.#keys.add(change.key);
-      else if (!this.#keys.delete(change.key)) continue;
-      delivered.push(change);
-    }
-    const news = version !== this.#version || delivered.length > 0;
-    this.#at = at;
-    this.#version = version;
-    this.#moved = false;
-    return news ? { version, changes: delivered } : null;
   }
 
-  /** Continues in a new generation: the next `read` delivers what differs from what this reader has. */
+  /** Continues in a new generation, once what there is of the present one has been read. */
   moveTo(buffer: SharedArrayBuffer): void {
-    this.#buffer = buffer;
-    this.#at = HEADER_BYTES;
-    this.#moved = true;
+    this.#next.push(buffer);
   }
+}
+
+/** The records of the publish at `at`; values are copies. */
+function readRecords(buffer: SharedArrayBuffer, view: DataView, at: number, end: number): VersionedChange[] {
+  const bytes = Buffer.from(buffer, 0, end);
+  const changes: VersionedChange[] = [];
+  let record = at + PUBLISH_BYTES;
+  while (record < end) {
+    const version = view.getFloat64(record, true);
+    const keyLength = view.getUint32(record + KEY_LENGTH, true);
+    const valueLength = view.getUint32(record + VALUE_LENGTH, true);
+    const start = record + RECORD_BYTES + keyLength;
+    const key = bytes.toString('utf8', record + RECORD_BYTES, start);
+    const removed = valueLength === REMOVED;
+    const value = removed ? null : new Uint8Array(buffer, start, valueLength).slice();
+    changes.push({ key, value, version });
+    record = alignUp(start + (removed ? 0 : valueLength));
+  }
+  return changes;
 }
 
 function makeGeneration(generation: number, bytes: number, maxBytes: number): SharedArrayBuffer {

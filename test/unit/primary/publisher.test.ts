@@ -26,9 +26,11 @@ function publisher(maxBytes = 16 * 1024 * 1024) {
 }
 
 function read(reader: SnapshotReader, into: Map<string, Resource>): Map<string, Resource> {
-  for (const { key, value } of reader.read()?.changes ?? []) {
-    if (value === null) into.delete(key);
-    else into.set(key, JSON.parse(new TextDecoder().decode(value)));
+  for (let next = reader.read(); next !== null; next = reader.read()) {
+    for (const { key, value } of next.changes) {
+      if (value === null) into.delete(key);
+      else into.set(key, JSON.parse(new TextDecoder().decode(value)));
+    }
   }
   return into;
 }

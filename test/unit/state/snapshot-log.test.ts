@@ -21,13 +21,16 @@ class Follower {
     this.reader = new SnapshotReader(buffer);
   }
 
-  read(): void {
-    const read = this.reader.read();
-    if (read === null) return;
-    for (const { key, value } of read.changes) {
-      this.delivered++;
-      if (value === null) expect(this.state.delete(key)).toBe(true);
-      else this.state.set(key, Buffer.from(value).toString('hex'));
+  /** Everything there is, or so many versions. */
+  read(versions = Number.POSITIVE_INFINITY): void {
+    for (let n = 0; n < versions; n++) {
+      const read = this.reader.read();
+      if (read === null) return;
+      for (const { key, value } of read.changes) {
+        this.delivered++;
+        if (value === null) expect(this.state.delete(key)).toBe(true);
+        else this.state.set(key, Buffer.from(value).toString('hex'));
+      }
     }
   }
 }
@@ -59,21 +62,25 @@ describe('SnapshotLog', () => {
   it('publishes only what differs', () => {
     const writer = new SnapshotWriter({ maxBytes: MIB });
     const state = new Map(Array.from({ length: 1000 }, (_, n) => [`route/${n}`, text(`value ${n}`)]));
-    writer.publish(writer.diff(state));
+    const changes = (): SnapshotChange[] => [...state].map(([key, value]) => ({ key, value }));
+    writer.publish(changes());
     const before = writer.bytes;
-    expect(writer.diff(state)).toEqual([]);
-    expect(writer.publish([...state].map(([key, value]) => ({ key, value })))).toBe(1);
+    expect(writer.differing(changes())).toEqual([]);
+    expect(writer.publish(changes())).toBe(1);
     expect(writer.bytes).toBe(before);
 
     state.set('route/7', text('another'));
+    const gone = ['route/8', 'never'].map((key) => ({ key, value: null }));
     state.delete('route/8');
-    const changes = writer.diff(state);
-    expect(changes.map(({ key }) => key).sort()).toEqual(['route/7', 'route/8']);
-    expect(writer.publish(changes)).toBe(2);
+    const differing = writer.differing([...changes(), ...gone]);
+    expect(differing.map(({ key }) => key)).toEqual(['route/7', 'route/8']);
+    expect([writer.has('route/8'), writer.has('never')]).toEqual([true, false]);
+    expect(writer.publish(differing)).toBe(2);
+    expect(writer.has('route/8')).toBe(false);
     expect(writer.bytes - before).toBeLessThan(120);
   });
 
-  it('hands a new reader everything, each key once', () => {
+  it('hands a new reader every version, and after a compaction everything as one', () => {
     const writer = new SnapshotWriter({ maxBytes: MIB });
     for (let n = 1; n <= 10; n++) {
       writer.publish([
@@ -81,8 +88,14 @@ describe('SnapshotLog', () => {
         { key: 'gone', value: n % 2 === 1 ? text('x') : null },
       ]);
     }
-    const read = new SnapshotReader(writer.buffer).read();
-    expect(read).toEqual({ version: 10, changes: [{ key: 'a', value: new Uint8Array(text('10')), version: 10 }] });
+    const follower = new Follower(writer.buffer);
+    follower.read(9);
+    expect(follower.reader.version).toBe(9);
+    follower.read();
+    expect([...follower.state]).toEqual([['a', Buffer.from('10').toString('hex')]]);
+    const reader = new SnapshotReader(writer.compact().buffer);
+    const whole = { version: 10, changes: [{ key: 'a', value: new Uint8Array(text('10')), version: 10 }] };
+    expect([reader.read(), reader.read()]).toEqual([whole, null]);
   });
 
   it('refuses a publish that does not fit, whole', () => {
@@ -130,7 +143,7 @@ describe('SnapshotLog', () => {
     expect(writer.shouldCompact).toBe(false);
   });
 
-  it('delivers after a move only what differs, removals that were missed included', () => {
+  it('reads a generation to its end before it moves, and nothing twice', () => {
     const writer = new SnapshotWriter({ maxBytes: MIB });
     const reader = new SnapshotReader(writer.buffer);
     writer.publish(['a', 'b', 'c', 'd'].map((key) => ({ key, value: text(key) })));
@@ -141,20 +154,20 @@ describe('SnapshotLog', () => {
     ]);
     const { buffer, retire } = writer.compact();
     writer.publish([{ key: 'e', value: text('new') }]);
-    reader.moveTo(buffer);
-    retire();
-    const read = reader.read();
-    expect(read?.version).toBe(3);
-    expect(new Map(read?.changes.map(({ key, value }) => [key, value && Buffer.from(value).toString()]))).toEqual(
-      new Map([
-        ['b', 'changed'],
-        ['c', null],
-        ['e', 'new'],
-      ]),
-    );
-    expect(reader.generation).toBe(2);
     const again = writer.compact();
+    writer.publish([{ key: 'f', value: text('newest') }]);
+    reader.moveTo(buffer);
     reader.moveTo(again.buffer);
+    const reads = [];
+    for (let read = reader.read(); read !== null; read = reader.read()) {
+      reads.push([reader.generation, read.version, ...read.changes.map(({ key }) => key)]);
+    }
+    expect(reads).toEqual([
+      [1, 2, 'b', 'c'],
+      [2, 3, 'e'],
+      [3, 4, 'f'],
+    ]);
+    retire();
     again.retire();
     expect(reader.read()).toBeNull();
   });
@@ -183,42 +196,40 @@ describe('SnapshotLog', () => {
     const value = fc.option(fc.uint8Array({ maxLength: 40 }), { nil: null });
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ publish: fc.array(fc.record({ key, value }), { maxLength: 5 }) }) },
-      { weight: 2, arbitrary: fc.record({ read: fc.nat(3) }) },
+      { weight: 2, arbitrary: fc.record({ read: fc.nat(3), versions: fc.nat(4) }) },
       { weight: 1, arbitrary: fc.constant({ compact: true }) },
       { weight: 1, arbitrary: fc.constant({ join: true }) },
-      { weight: 1, arbitrary: fc.record({ diff: fc.dictionary(key, fc.uint8Array({ maxLength: 20 })) }) },
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const writer = new SnapshotWriter({ initialBytes: 64, maxBytes: 8192 });
         const model = new Map<string, string>();
         const followers = [new Follower(writer.buffer)];
-        const apply = (changes: readonly SnapshotChange[]): boolean => {
+        const retirements: { generation: number; retire(): void }[] = [];
+        const apply = (changes: readonly SnapshotChange[]): void => {
           try {
             writer.publish(changes);
           } catch (error) {
-            if (error instanceof SnapshotFullError) return false;
+            if (error instanceof SnapshotFullError) return;
             throw error;
           }
           for (const one of changes) {
             if (one.value === null) model.delete(one.key);
             else model.set(one.key, Buffer.from(one.value).toString('hex'));
           }
-          return true;
         };
         for (const one of steps) {
           if ('publish' in one) apply(one.publish);
-          else if ('read' in one) followers[one.read % followers.length]?.read();
+          else if ('read' in one) followers[one.read % followers.length]?.read(one.versions);
           else if ('join' in one) followers.push(new Follower(writer.buffer));
-          else if ('diff' in one) {
-            const state = new Map(Object.entries(one.diff));
-            if (apply(writer.diff(state))) expect(writer.diff(state)).toEqual([]);
-          } else {
-            const { buffer, retire } = writer.compact();
-            for (const follower of followers) follower.reader.moveTo(buffer);
-            retire();
+          else {
+            const compaction = writer.compact();
+            for (const follower of followers) follower.reader.moveTo(compaction.buffer);
+            retirements.push(compaction);
             expect(writer.bytes).toBe(writer.liveBytes);
           }
+          const oldest = Math.min(...followers.map(({ reader }) => reader.generation));
+          while ((retirements[0]?.generation ?? Number.POSITIVE_INFINITY) <= oldest) retirements.shift()?.retire();
         }
         for (const follower of [...followers, new Follower(writer.buffer)]) {
           follower.read();

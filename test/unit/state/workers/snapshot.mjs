@@ -33,13 +33,14 @@ function check(changes, version) {
 parentPort.postMessage({ type: 'ready' });
 while (reader.version < lastVersion && faults.length === 0) {
   const message = receiveMessageOnPort(parentPort)?.message;
-  if (message?.type === 'generation') {
-    reader.moveTo(message.snapshot);
-    moves++;
-    parentPort.postMessage({ type: 'moved', generation: message.generation });
-  }
+  if (message?.type === 'generation') reader.moveTo(message.snapshot);
   const before = reader.version;
+  const { generation } = reader;
   const read = reader.read();
+  if (reader.generation !== generation) {
+    moves++;
+    parentPort.postMessage({ type: 'moved', generation: reader.generation });
+  }
   if (read === null) continue;
   reads++;
   if (read.version < before) faults.push(`version ${read.version} after ${before}`);
