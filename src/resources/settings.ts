@@ -1,3 +1,5 @@
+import type { Locality } from './types.ts';
+
 /** The `config:` section, resolved: read once at start-up. Durations in milliseconds, sizes in bytes. */
 export interface Settings {
   /** Worker threads, at least 1. */
@@ -35,6 +37,48 @@ export interface Settings {
   customFunctions: string;
   /** Adds a Server-Timing header to each response. */
   serverTiming: boolean;
+  /** The local configuration file whose resources stand in place of those beside these settings; null = none. */
+  localXdsPath: string | null;
+  /** The control plane that sends configuration; null = none. */
+  xds: XdsSettings | null;
+  self: SelfSettings;
+}
+
+/** Where this process runs: endpoints near it may be preferred, and those of other networks can't be reached directly. Empty = not known. */
+export interface SelfSettings {
+  network: string;
+  node: string;
+  clusterId: string;
+  /** null = that of the workload which this process is, once it is known. */
+  locality: Locality | null;
+  podName: string;
+  podNamespace: string;
+}
+
+/** How the control plane is reached, and what it is told of this process. Paths are as given: relative to the working directory. */
+export interface XdsSettings {
+  /** `http://host:port` is plaintext, `https://host:port` TLS. */
+  address: string;
+  /** Which Gateway this process is one of. */
+  namespace: string;
+  gateway: string;
+  clusterId: string;
+  /** File of the bearer token; null = the one that controllers mount, where it is there. */
+  tokenFile: string | null;
+  /** File of CA certificates, or `SYSTEM`; null = the one that controllers mount, where it is there, else the system's. */
+  rootCa: string | null;
+  /** Files of a client certificate and its key; null = none is shown. */
+  clientCertificate: { cert: string; key: string } | null;
+  /** Metadata sent along, names in lower case. Values may be secrets. */
+  headers: [name: string, value: string][];
+  podName: string;
+  /** Empty = not known. */
+  instanceIp: string;
+  nodeName: string;
+  /** What roll-outs select nodes by. */
+  labels: Record<string, string>;
+  /** File that each stream's messages are recorded in; null = none. */
+  recordFile: string | null;
 }
 
 /** `host:port` or a Unix socket. */

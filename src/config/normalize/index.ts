@@ -1,11 +1,11 @@
 import type { Catalogue } from '../../resources/catalogue.ts';
 import type { LocalConfig } from '../../resources/schema/index.ts';
+import type { ValueFault } from '../../resources/schema/validate.ts';
 import type { Settings } from '../../resources/settings.ts';
 import type { PolicyMap, Resource } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
 import { Section } from '../section.ts';
 import type { Environment } from '../substitute.ts';
-import type { ValueFault } from '../validate.ts';
 import { Context, type InactiveNote } from './context.ts';
 import { normalizeService, normalizeWorkload, serviceName } from './discovery.ts';
 import { normalizeBinds, normalizeGateways, normalizeRouteGroups, normalizeRoutes } from './gateways.ts';
@@ -53,7 +53,7 @@ export function normalize(
     );
   }
 
-  const known = knownNames(config, context.identity.namespace);
+  const known = knownNames(config, context.identity.namespace, settings.xds !== null);
   const ports = new Ports(context, tlsDefaults(frontend));
   const attachments = new Attachments(context);
   const routes = new Routes(context, known);
@@ -119,14 +119,13 @@ function normalizeBackends(context: Context, root: Section<LocalConfig>, known: 
   }
 }
 
-function knownNames(config: LocalConfig, namespace: string): KnownNames {
+function knownNames(config: LocalConfig, namespace: string, elsewhere: boolean): KnownNames {
   const backends = new Set((config.backends ?? []).map(({ name }) => `/${name}`));
   if (config.mcp !== undefined && config.mcp !== null) backends.add('/mcp');
-  // Services may also come over xDS; then a file's word alone does not tell which exist.
-  const elsewhere = config.config?.xdsAddress != null || config.config?.localXdsPath != null;
   return {
     backends,
     routeGroups: new Set((config.routeGroups ?? []).map(({ name }) => name)),
+    // Services may also come over xDS; then a file's word alone does not tell which exist.
     services: elsewhere ? null : new Set(config.services.map((service) => serviceName(service, namespace))),
   };
 }

@@ -6,7 +6,9 @@ import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Environment } from '../substitute.ts';
 import type { Context } from './context.ts';
+import { normalizeSelf } from './self.ts';
 import { normalizeStores } from './stores.ts';
+import { normalizeXds } from './xds.ts';
 
 const MiB = 1024 * 1024;
 
@@ -20,6 +22,11 @@ const OVERRIDES = {
   workerThreads: 'WORKER_THREADS',
   namespace: 'NAMESPACE',
   gateway: 'GATEWAY',
+  localXdsPath: 'LOCAL_XDS_PATH',
+  xdsAddress: 'XDS_ADDRESS',
+  xdsAuthToken: 'XDS_AUTH_TOKEN',
+  clusterId: 'CLUSTER_ID',
+  network: 'NETWORK',
   deadline: 'CONNECTION_TERMINATION_DEADLINE',
   minDeadline: 'CONNECTION_MIN_TERMINATION_DEADLINE',
 } as const;
@@ -28,7 +35,7 @@ const LOOKUP_FAMILIES = ['All', 'Auto', 'V4Preferred', 'V4Only', 'V6Only'] as co
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 /** Reads settings: the environment's word first, then the file's, then the default. Faults name where the word came from. */
-class Reader {
+export class Reader {
   readonly #context: Context;
   readonly #env: Environment;
 
@@ -172,6 +179,9 @@ export function normalizeSettings(
     customFunctions: section?.get('customFunctions') ?? '',
     ...normalizeStores(context, section),
     serverTiming: section?.get('serverTiming') ?? false,
+    localXdsPath: reader.read('localXdsPath', section?.get('localXdsPath'), path('localXdsPath'), null, text),
+    xds: normalizeXds(context, reader, section, env),
+    self: normalizeSelf(reader, section, env),
   };
 }
 

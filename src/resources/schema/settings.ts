@@ -123,7 +123,10 @@ export function configSection() {
   return z.strictObject({
     enableIpv6: z.boolean().nullish().describe('Listen on IPv6 wildcard addresses too. Default: true.'),
     dns: dns().nullish().describe('Name resolution.'),
-    localXdsPath: z.string().nullish().describe('File that local resources are read from.'),
+    localXdsPath: z
+      .string()
+      .nullish()
+      .describe('Configuration file whose resources are used in place of those beside this setting.'),
     modelCatalog: z.array(modelCatalogSource()).nullish().describe('Sources of model prices, later ones win.'),
     database: database()
       .nullish()
@@ -143,8 +146,11 @@ export function configSection() {
       .describe('Storage of configuration changed at run time.'),
     caAddress: z.string().nullish().describe('Address of the certificate authority of a mesh.'),
     caAuthToken: secret(z.string()).nullish().describe('Token presented to the certificate authority, or its file.'),
-    xdsAddress: z.string().nullish().describe('Address of the xDS server.'),
-    xdsAuthToken: secret(z.string()).nullish().describe('Token presented to the xDS server, or its file.'),
+    xdsAddress: z
+      .string()
+      .nullish()
+      .describe('Address of the xDS server: `http://host:port`, or `https://host:port` for TLS.'),
+    xdsAuthToken: secret(z.string()).nullish().describe('File of the token presented to the xDS server.'),
     spiffe: z
       .strictObject({ endpoint: z.string().nullish().describe('Address of the SPIFFE Workload API.') })
       .nullish()
