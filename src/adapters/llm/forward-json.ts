@@ -8,6 +8,7 @@ import { BodyContents } from './contents.ts';
 import { isUnary, isWireFormat } from './convert/choose.ts';
 import { ConvertibleRequest, putConverted } from './convert/convertible-request.ts';
 import { fanOut } from './convert/fan-out.ts';
+import { isCounted, withOwnSignatures } from './convert/own-signatures.ts';
 import { textsForTokens } from './convert/token-inputs.ts';
 import { putUnary } from './convert/unary-request.ts';
 import { countOrLocally, HAS_NO_COUNT } from './count-or-locally.ts';
@@ -177,7 +178,9 @@ class ForwardedRequest {
     };
     if (converted && isUnary(route)) return directed(putUnary(call, this.#incoming, bytes, target, to, strict, finish));
     if (!throughHub) {
-      call.body = target.shapeNative(bytes, to);
+      const counted = isCounted(route) && bearsMark(bytes);
+      const own = counted ? withOwnSignatures(bytes, route, { issuer: target.issuer(model), model }) : bytes;
+      call.body = target.shapeNative(own, to);
       return directed({ conversion: null });
     }
     this.#convertible ??= new ConvertibleRequest(this.#incoming, this.#wantsUsage, this.#services);

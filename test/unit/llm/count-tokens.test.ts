@@ -8,6 +8,44 @@ const url = '/v1/messages/count_tokens';
 const KEY = { backendAuth: { key: 'a-key' } };
 const messages = [{ role: 'user', content: 'How many are these?' }];
 
+describe('thinking among what is counted', () => {
+  const ours = 'sluice:anthropic:abc';
+  const others = 'sluice:google:def';
+  const turn = (signature: string) => ({
+    role: 'assistant',
+    content: [
+      { type: 'thinking', thinking: 'Hm.', signature },
+      { type: 'text', text: 'Yes.' },
+    ],
+  });
+
+  it('is shown to Anthropic with its own signatures, without marks, and with no others', async () => {
+    const llm = llmBench({ providers: [[provider('anthropic')]] });
+    const messages = [{ role: 'user', content: 'a' }, turn(ours), { role: 'user', content: 'b' }, turn(others)];
+    const rest = { model: 'claude-sonnet-4-5', tools: [{ name: 't', input_schema: { type: 'object' } }], unknown: 1 };
+    await serve(llm, { url: '/v1/messages/count_tokens', body: JSON.stringify({ ...rest, messages }) });
+    const { messages: sent, ...left } = llm.flights[0]!.json as { messages: { content: unknown[] }[] };
+    expect(left).toEqual(rest);
+    expect(sent[1]?.content[0]).toEqual({ type: 'thinking', thinking: 'Hm.', signature: 'abc' });
+    expect(llm.flights[0]!.sent).not.toMatch(/sluice|def/);
+  });
+
+  it.each([
+    (request: object) => request,
+    (request: object) => ({ generateContentRequest: { model: 'x', ...request } }),
+  ])('is shown to Google so too, %#', async (wrap) => {
+    const llm = llmBench({ providers: [[provider('gemini')]] });
+    const signed = (mark: string) => ({
+      role: 'model',
+      parts: [{ functionCall: { name: 'f', args: {} }, thoughtSignature: Buffer.from(mark).toString('base64') }],
+    });
+    const contents = [{ role: 'user', parts: [{ text: 'a' }] }, signed('sluice:google:QUJD'), signed(ours)];
+    await serve(llm, { url: '/v1beta/models/gemini-3-pro:countTokens', body: JSON.stringify(wrap({ contents })) });
+    expect(llm.flights[0]!.sent).toContain('"thoughtSignature":"QUJD"');
+    expect(llm.flights[0]!.sent).not.toContain('c2x1aWNlO');
+  });
+});
+
 describe('counting tokens ahead of a request', () => {
   it('is answered here where the provider can not', async () => {
     const llm = llmBench({ models: [model('gpt-4o', { provider: provider('openAI') })] });
