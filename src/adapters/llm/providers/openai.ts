@@ -23,7 +23,7 @@ export const openAI: ProviderDefinition = {
     formats: FORMATS,
     model: pinnedModel(provider),
     keepsPathOnHostOverride: true,
-    // Reasoning is encrypted for the organisation (https://platform.openai.com/docs/guides/reasoning): `organization_id did not match`.
+    // Reasoning is decrypted for the organisation alone that it was encrypted for; others get `invalid_encrypted_content`.
     readableBy: 'account',
     shapeBody: shapeForOpenAI,
     shapeNative: renameMaxTokens,
