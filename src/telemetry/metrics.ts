@@ -192,6 +192,32 @@ export class Metrics {
     '1 while the configuration as it stands in its source is in force, 0 while its last change is refused.',
     [],
   );
+  readonly xdsConnected = this.#gauge('xds_connected', '1 while there is a connection to the control plane.', []);
+  readonly xdsTerminations = this.#counter(
+    'xds_connection_terminations_total',
+    'Streams of the control plane that ended: ConnectionError (there was no connection), Error, Reconnect, Complete.',
+    ['reason'],
+  );
+  readonly xdsMessages = this.#counter(
+    'xds_message_total',
+    'Responses of the control plane by what was said to them: ack, nack, warn (all in force, some of it in part), unknown (a type not asked for).',
+    ['url', 'result'],
+  );
+  readonly xdsMessageBytes = this.#counter(
+    'xds_message_bytes_total',
+    'Bytes of the resources in responses of the control plane.',
+    ['url'],
+  );
+  readonly xdsResources = this.#gauge(
+    'xds_resources',
+    'Resources of the control plane by state: in_force; refused, those whose last version is not in force.',
+    ['url', 'state'],
+  );
+  readonly xdsLastMessage = this.#gauge(
+    'xds_last_message_timestamp_seconds',
+    'When the control plane was last heard, Unix time.',
+    [],
+  );
   readonly workersServing = this.#gauge('workers_serving', 'Worker threads that serve.', []);
   readonly workerRestarts = this.#counter('worker_restarts_total', 'Worker threads that died and were replaced.', [
     'worker',

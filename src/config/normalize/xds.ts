@@ -24,7 +24,6 @@ export function normalizeXds(
   const path = (name: string) => ['config', name];
   const address = reader.read('xdsAddress', section?.get('xdsAddress'), path('xdsAddress'), null, parseAddress);
   const tokenFile = reader.read('xdsAuthToken', section?.get('xdsAuthToken'), path('xdsAuthToken'), null, text);
-  const clusterId = reader.read('clusterId', section?.get('clusterId'), path('clusterId'), 'Kubernetes', text);
   if (address === null) {
     if (section?.value.xdsAuthToken != null) context.without(path('xdsAuthToken'), 'not used: there is no xdsAddress');
     return null;
@@ -40,7 +39,7 @@ export function normalizeXds(
     address,
     namespace,
     gateway,
-    clusterId,
+    clusterId: reader.read('clusterId', section?.get('clusterId'), path('clusterId'), 'Kubernetes', text),
     tokenFile: tokenFile === '' ? null : tokenFile,
     rootCa: filled(env.XDS_ROOT_CA),
     clientCertificate: clientCertificate(context, env),
