@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { DownstreamUpgrade, UpgradedStream } from '../../facts/upgrade.ts';
 import type { CheckedHead } from './framing.ts';
 import { sendableFields } from './framing.ts';
-import { type Http1Connection, Http1Downstream } from './node-http1.ts';
+import type { Http1Connection } from './node-http1.ts';
+import { Http1Downstream } from './node-http1-downstream.ts';
 import type { GatewayRequest } from './node-request.ts';
 
 /**

@@ -12,9 +12,11 @@ import { CheckedHead, checkHttp1Head, checkHttp2Head, REFUSALS, Refusal } from '
 import { Accepted } from './node-accepted.ts';
 import type { Connection, PortState } from './node-connection.ts';
 import { Peer } from './node-connection.ts';
-import { Http1Connection, Http1Downstream } from './node-http1.ts';
+import { Http1Connection } from './node-http1.ts';
+import { Http1Downstream } from './node-http1-downstream.ts';
 import { Http1UpgradeDownstream } from './node-http1-upgrade.ts';
-import { Http2Connection, Http2Downstream, http2Options, refuseStream } from './node-http2.ts';
+import { Http2Connection, http2Options, refuseStream } from './node-http2.ts';
+import { Http2Downstream } from './node-http2-downstream.ts';
 import { Http2UpgradeDownstream } from './node-http2-upgrade.ts';
 import { GatewayRequest } from './node-request.ts';
 import { readTlsFacts, TlsServers } from './node-tls.ts';
