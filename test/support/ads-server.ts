@@ -7,7 +7,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import {
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
@@ -22,6 +22,7 @@ import {
 export class AdsServer {
   readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Set<Socket>();
   readonly #waiting: ((stream: AdsStream) => void)[] = [];
   readonly #unseen: AdsStream[] = [];
   /** All that ever came, in order. */
@@ -33,6 +34,10 @@ export class AdsServer {
   constructor(tls?: { cert: string | Buffer; key: string | Buffer; ca?: string | Buffer; requestCert?: boolean }) {
     this.scheme = tls === undefined ? 'http' : 'https';
     this.#server = tls === undefined ? createServer() : createSecureServer({ ...tls, rejectUnauthorized: true });
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     this.#server.on('session', (session) => {
       this.#sessions.add(session);
       session.on('close', () => this.#sessions.delete(session));
@@ -77,7 +82,7 @@ export class AdsServer {
 
   /** Cuts every connection as a process that is killed does. */
   cut(): void {
-    for (const session of this.#sessions) session.socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,13 @@ import { AdsClient, type AdsTimes } from '../../src/xds/client/client.ts';
 import type { XdsMetrics } from '../../src/xds/client/metrics.ts';
 import { nodeOf } from '../../src/xds/client/node.ts';
 import type { WireDelta, WireIssue, XdsLog } from '../../src/xds/delta.ts';
-import { ADDRESS_TYPE, RESOURCE_TYPE } from '../../src/xds/wire/discovery.ts';
+import {
+  ADDRESS_TYPE,
+  type DeltaDiscoveryResponse,
+  type DiscoveryResource,
+  RESOURCE_TYPE,
+} from '../../src/xds/wire/discovery.ts';
+import type { AdsStream } from './ads-server.ts';
 
 /** Settings of a client of the control plane at `address`. */
 export function xdsSettings(address: string, more: Partial<XdsSettings> = {}): XdsSettings {
@@ -76,4 +82,42 @@ export function adsClient(
   const types = [ADDRESS_TYPE, RESOURCE_TYPE];
   const client = new AdsClient({ settings, node, types, handle, log, metrics, times: { ...TIMES, ...times } });
   return { client, log, metrics };
+}
+
+/** A resource whose content says its name and version, or what is given. */
+export const resource = (name: string, version: string, value = `${name}@${version}`): DiscoveryResource => ({
+  name,
+  version,
+  resource: { type_url: RESOURCE_TYPE, value: Buffer.from(value) },
+});
+
+export const response = (
+  nonce: string,
+  resources: DiscoveryResource[],
+  removed: string[] = [],
+): DeltaDiscoveryResponse => ({
+  type_url: RESOURCE_TYPE,
+  nonce,
+  resources,
+  removed_resources: removed,
+});
+
+/** Both first requests of a stream. */
+export const opening = async (stream: AdsStream) => [await stream.nextRequest(), await stream.nextRequest()] as const;
+
+/** A handler that notes what it gets as `+name@version` and `-name`, and refuses what `issues` says. */
+export function noting(issues: (name: string, content: string) => Partial<WireIssue> | null = () => null) {
+  const seen: string[] = [];
+  const handle = async ({ resources, removed }: WireDelta): Promise<WireIssue[]> => {
+    const found: WireIssue[] = [];
+    for (const { name, bytes } of resources) {
+      const content = Buffer.from(bytes).toString();
+      seen.push(`+${content}`);
+      const issue = issues(name, content);
+      if (issue !== null) found.push({ key: name, ...issue });
+    }
+    for (const name of removed) seen.push(`-${name}`);
+    return found;
+  };
+  return { seen, handle };
 }

@@ -25,8 +25,8 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 const LONG_KEEPALIVE_MS = 310_000;
 /** Answers that wait for the server to read them. */
 const MAX_UNREAD_ANSWERS = 1024;
-/** What HTTP/2 connections that are refused for their pings end with (ENHANCE_YOUR_CALM). */
-const TOO_MANY_PINGS = 'error code 11';
+/** How grpc-js says ENHANCE_YOUR_CALM, with which servers refuse connections that ping too often. */
+const TOO_MANY_PINGS = 'Bandwidth exhausted or memory limit exceeded';
 
 type Call = ClientDuplexStream<Buffer, Buffer>;
 
@@ -81,6 +81,11 @@ export class AdsClient {
   /** Whether there is a connection. */
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Silence on a connection after which a ping is sent, ms: longer from when a server takes pings amiss. */
+  get keepaliveMs(): number {
+    return this.#keepaliveMs;
   }
 
   /** Checks the files that settings name and begins to connect. Throws XdsStartError where one can't be used. */
@@ -213,7 +218,10 @@ export class AdsClient {
 
   #reasonOf(error: unknown, opened: boolean): 'ConnectionError' | 'Error' | 'Reconnect' {
     const { code, details = '' } = error as Partial<ServiceError>;
-    if (details.includes(TOO_MANY_PINGS)) this.#keepaliveMs = Math.max(this.#keepaliveMs, LONG_KEEPALIVE_MS);
+    if (details === TOO_MANY_PINGS) {
+      this.#keepaliveMs = Math.max(this.#keepaliveMs, LONG_KEEPALIVE_MS);
+      return 'Reconnect';
+    }
     if (code === status.CANCELLED || code === status.DEADLINE_EXCEEDED) return 'Reconnect';
     if (code === status.UNAVAILABLE && /transport is closing|received prior goaway/i.test(details)) return 'Reconnect';
     return opened || error instanceof XdsStartError ? 'Error' : 'ConnectionError';

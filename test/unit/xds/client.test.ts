@@ -1,14 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { AdsClient } from '../../../src/xds/client/client.ts';
 import type { WireDelta, WireIssue } from '../../../src/xds/delta.ts';
-import {
-  ADDRESS_TYPE,
-  type DeltaDiscoveryResponse,
-  type DiscoveryResource,
-  RESOURCE_TYPE,
-} from '../../../src/xds/wire/discovery.ts';
-import { AdsServer, type AdsStream } from '../../support/ads-server.ts';
-import { adsClient, xdsSettings } from '../../support/xds-client.ts';
+import { ADDRESS_TYPE, RESOURCE_TYPE } from '../../../src/xds/wire/discovery.ts';
+import { AdsServer } from '../../support/ads-server.ts';
+import { adsClient, noting, opening, resource, response, xdsSettings } from '../../support/xds-client.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -25,39 +20,6 @@ async function serve(): Promise<AdsServer> {
 async function start(client: AdsClient): Promise<void> {
   cleanups.push(() => client.close());
   await client.start();
-}
-
-const resource = (name: string, version: string, value = `${name}@${version}`): DiscoveryResource => ({
-  name,
-  version,
-  resource: { type_url: RESOURCE_TYPE, value: Buffer.from(value) },
-});
-
-const response = (nonce: string, resources: DiscoveryResource[], removed: string[] = []): DeltaDiscoveryResponse => ({
-  type_url: RESOURCE_TYPE,
-  nonce,
-  resources,
-  removed_resources: removed,
-});
-
-/** Both first requests of a stream. */
-const opening = async (stream: AdsStream) => [await stream.nextRequest(), await stream.nextRequest()] as const;
-
-/** A handler that notes what it gets as `+name@version` and `-name`, and refuses what `issues` says. */
-function noting(issues: (name: string, content: string) => Partial<WireIssue> | null = () => null) {
-  const seen: string[] = [];
-  const handle = async ({ resources, removed }: WireDelta): Promise<WireIssue[]> => {
-    const found: WireIssue[] = [];
-    for (const { name, bytes } of resources) {
-      const content = Buffer.from(bytes).toString();
-      seen.push(`+${content}`);
-      const issue = issues(name, content);
-      if (issue !== null) found.push({ key: name, ...issue });
-    }
-    for (const name of removed) seen.push(`-${name}`);
-    return found;
-  };
-  return { seen, handle };
 }
 
 describe('what a stream begins with', () => {
