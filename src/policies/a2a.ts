@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { message } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 /** Marks a route as carrying the A2A protocol: agent cards are rewritten, methods are seen by metrics and rules. */
@@ -9,4 +10,5 @@ export const a2a = definePolicy({
   levels: ['route', 'backend'],
   phase: 'a2a-call',
   protects: false,
+  wire: [{ spec: 'backend', field: 'a2a', message: message({}) }],
 });

@@ -3,9 +3,10 @@ import { activationOf, CelFlattened, CelMap, type CelValue, type Expressions, is
 import type { Exchange, LogEdits, LogValue } from '../exchange.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
 import { celExpression, celMap } from '../resources/schema/common.ts';
+import { entries, list, merged, message, oneWord, present, text, under } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 import { readsLlmRequest, readsRequestBody, readsResponseBody } from './expressions.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const fieldsShape = {
   remove: z.array(z.string()).optional().describe('Fields to leave out.'),
@@ -40,6 +41,24 @@ type Value = z.output<typeof schema>;
 /** Of a response that passes, the log keeps so much for its fields: 2 MiB, agentgateway's maxBufferSize. */
 const MAX_CAPTURED_BYTES = 2 * 1024 * 1024;
 
+const fieldsMessage = message({ remove: list(text), add: entries('name', 'expression') });
+
+const loggingMessage = merged(
+  message({
+    filter: present(text),
+    otlp: [
+      'otlp_access_log',
+      auxiliaryServiceMessage('provider_backend', {
+        filter: present(text),
+        fields: fieldsMessage,
+        protocol: oneWord({ http: 'HTTP', grpc: 'GRPC' }, 'http'),
+        path: present(text),
+      }),
+    ],
+  }),
+  under('fields', fieldsMessage),
+);
+
 /** Changes to access-log records. Without it the log has its standard fields. */
 export const accessLog = definePolicy({
   name: 'accessLog',
@@ -49,6 +68,7 @@ export const accessLog = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'frontend', field: 'logging', message: loggingMessage }],
   inactiveParts(value) {
     const parts: InactivePart[] = [];
     if (value.otlp) parts.push({ path: ['otlp'], protects: false });

@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { GatewayError } from '../errors/table.ts';
 import type { ApiKeyIdentity, Exchange } from '../exchange.ts';
 import { own, secret } from '../resources/schema/common.ts';
+import { list, message, oneWord, otherwise, struct, text } from '../resources/wire.ts';
 import {
   type CredentialLocation,
   type CredentialPlace,
   compileCredentialLocation,
+  credentialLocationMessage,
   credentialLocationSchema,
   HeaderPlace,
 } from './credential-location.ts';
@@ -56,6 +58,13 @@ const schema = z.strictObject({
 
 type Value = z.infer<typeof schema>;
 
+/** Which models a key may use control planes have no word for: such a key they can't be told of. */
+const apiKeyMessage = message({
+  keys: ['api_keys', otherwise(list(message({ key: text, keyHash: text, metadata: struct })), [])],
+  mode: oneWord({ strict: 'STRICT', optional: 'OPTIONAL', permissive: 'PERMISSIVE' }, 'strict'),
+  location: ['authorization_location', credentialLocationMessage],
+});
+
 /** Authenticates callers by a static key. A key that was used is not forwarded. */
 export const apiKey = definePolicy({
   name: 'apiKey',
@@ -64,6 +73,7 @@ export const apiKey = definePolicy({
   levels: ['gateway', 'route'],
   phase: 'authentication',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'api_key_auth', message: apiKeyMessage }],
   inactiveParts: (value) =>
     value.location.expression === undefined ? [] : [{ path: ['location', 'expression'], protects: true }],
   faults(value) {

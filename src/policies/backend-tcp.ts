@@ -2,11 +2,18 @@ import { z } from 'zod';
 import type { InactivePart } from '../resources/catalogue.ts';
 import { duration, parseDuration } from '../resources/schema/common.ts';
 import { keepalives } from '../resources/schema/settings.ts';
+import { duration as durationMessage, message, otherwise } from '../resources/wire.ts';
+import { keepalives as keepalivesMessage } from '../resources/wire-messages.ts';
 import { definePolicy } from './definition.ts';
 
 export const backendTcpSchema = z.strictObject({
   keepalives: keepalives().describe('TCP keep-alives.'),
   connectTimeout: duration().describe('Longest time to open a connection.'),
+});
+
+const tcpMessage = message({
+  keepalives: ['keepalive', otherwise(keepalivesMessage, {})],
+  connectTimeout: otherwise(durationMessage, '10s'),
 });
 
 /** TCP towards a backend. */
@@ -17,6 +24,7 @@ export const backendTcp = definePolicy({
   levels: ['backend'],
   phase: 'backend',
   protects: false,
+  wire: [{ spec: 'backend', field: 'backend_tcp', message: tcpMessage }],
   // The platform lets a program choose when probing begins, not how often it is repeated.
   inactiveParts: ({ keepalives: { interval, retries } }) => [
     ...(parseDuration(interval) === parseDuration(DEFAULTS.interval) ? [] : [inactive('interval')]),

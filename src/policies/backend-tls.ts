@@ -2,6 +2,20 @@ import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import type { PolicyFault } from '../resources/catalogue.ts';
 import { secret } from '../resources/schema/common.ts';
+import {
+  list,
+  mapped,
+  merged,
+  message,
+  nonEmpty,
+  oneWord,
+  present,
+  text,
+  textBytes,
+  under,
+  unless,
+} from '../resources/wire.ts';
+import { alpn, keyExchangeGroups } from '../resources/wire-messages.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 
 const KEY_EXCHANGE_GROUPS = ['X25519', 'P-256', 'P-384', 'X25519_MLKEM768'] as const;
@@ -30,6 +44,33 @@ const schema = z.strictObject({
 
 type Value = z.infer<typeof schema>;
 
+/** What isn't verified, the more of both. */
+const verificationMessage = mapped(
+  oneWord({ strict: 'STRICT', insecureHost: 'INSECURE_HOST', insecure: 'INSECURE_ALL' }, 'strict'),
+  {
+    read: (mode) => (mode === 'strict' ? {} : { [mode]: true }),
+    write: ({ insecure, insecureHost }: { insecure?: boolean; insecureHost?: boolean }) =>
+      insecure ? 'insecure' : insecureHost ? 'insecureHost' : 'strict',
+  },
+);
+
+const tlsMessage = merged(
+  message({
+    cert: nonEmpty(textBytes),
+    key: nonEmpty(textBytes),
+    root: nonEmpty(textBytes),
+    hostname: present(text),
+    alpn,
+    subjectAltNames: ['verify_subject_alt_names', list(text)],
+    keyExchangeGroups,
+    spiffe: [
+      'certificate_source',
+      mapped(unless('INLINE', oneWord({ spiffe: 'SPIFFE' })), { read: () => ({}), write: (): 'spiffe' => 'spiffe' }),
+    ],
+  }),
+  under('verification', verificationMessage, 'insecure', 'insecureHost'),
+);
+
 /** TLS towards a backend. HTTP/1.1 is what is spoken over it. */
 export const backendTLS = definePolicy({
   name: 'backendTLS',
@@ -38,6 +79,7 @@ export const backendTLS = definePolicy({
   levels: ['route', 'backend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'backend', field: 'backend_tls', message: tlsMessage }],
   inactiveParts(value: Value) {
     const parts: { path: string[]; protects: boolean }[] = [];
     // Without its SPIFFE identity the connection would be verified against the wrong authorities.

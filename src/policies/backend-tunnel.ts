@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { simpleBackend } from '../resources/schema/backend-ref.ts';
+import { message, required } from '../resources/wire.ts';
+import { backendReference } from '../resources/wire-messages.ts';
 import { definePolicy } from './definition.ts';
-import { simpleBackendPolicies } from './simple-backend.ts';
+import { inlinePolicies, simpleBackendPolicies } from './simple-backend.ts';
 
 const schema = z.strictObject({
   proxy: simpleBackend().describe('The proxy.'),
@@ -16,4 +18,11 @@ export const backendTunnel = definePolicy({
   levels: ['route', 'backend'],
   phase: 'backend',
   protects: true,
+  wire: [
+    {
+      spec: 'backend',
+      field: 'backend_tunnel',
+      message: message({ proxy: required(backendReference), policies: ['inline_policies', inlinePolicies()] }),
+    },
+  ],
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fileOrInline, secret } from '../resources/schema/common.ts';
-import { credentialLocationSchema } from './credential-location.ts';
+import { message, oneWord, otherwise, present, text } from '../resources/wire.ts';
+import { credentialLocationMessage, credentialLocationSchema } from './credential-location.ts';
 import { definePolicy } from './definition.ts';
 
 const schema = z.strictObject({
@@ -15,6 +16,13 @@ const schema = z.strictObject({
     .describe('Where the credentials are sent. By default `Authorization: Basic`.'),
 });
 
+const basicAuthMessage = message({
+  htpasswd: ['htpasswd_content', otherwise(text, '')],
+  realm: present(text),
+  mode: oneWord({ strict: 'STRICT', optional: 'OPTIONAL' }, 'strict'),
+  authorizationLocation: credentialLocationMessage,
+});
+
 /** Basic authentication (RFC 7617). */
 export const basicAuth = definePolicy({
   name: 'basicAuth',
@@ -23,4 +31,5 @@ export const basicAuth = definePolicy({
   levels: ['gateway', 'route'],
   phase: 'authentication',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'basic_auth', message: basicAuthMessage }],
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { uint } from '../resources/schema/common.ts';
+import { message, oneWord, present, uint32 } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 const body = z.strictObject({
@@ -8,6 +9,11 @@ const body = z.strictObject({
     .enum(['failClosed', 'failOpen'])
     .default('failClosed')
     .describe('A larger body is refused, or forwarded as it comes.'),
+});
+
+const bodyMessage = message({
+  maxBytes: present(uint32),
+  failureMode: oneWord({ failClosed: 'FAIL_CLOSED', failOpen: 'FAIL_OPEN' }, 'failClosed'),
 });
 
 /** Holds bodies whole before they go on. */
@@ -21,4 +27,5 @@ export const buffer = definePolicy({
   levels: ['route'],
   phase: 'request',
   protects: false,
+  wire: [{ spec: 'traffic', field: 'buffer', message: message({ request: bodyMessage, response: bodyMessage }) }],
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { message, oneWord } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 /** What becomes of HTTP CONNECT. */
@@ -13,4 +14,11 @@ export const connect = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [
+    {
+      spec: 'frontend',
+      field: 'connect',
+      message: message({ mode: oneWord({ deny: 'DENY', route: 'ROUTE', tunnel: 'TUNNEL' }, 'deny') }),
+    },
+  ],
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Exchange } from '../exchange.ts';
 import { celExpression, exactlyOne, headerName } from '../resources/schema/common.ts';
+import { mapped, message, present, text, type Wire } from '../resources/wire.ts';
 
 /** Where a client's credential stands in a request: agentgateway's `AuthorizationLocation`. */
 export const credentialLocationSchema = exactlyOne(
@@ -26,6 +27,20 @@ export const credentialLocationSchema = exactlyOne(
 ).meta({ id: 'CredentialLocation', title: 'Credential location' });
 
 export type CredentialLocation = z.infer<typeof credentialLocationSchema>;
+
+/** AuthorizationLocation; where it names no place it says nothing. */
+export const credentialLocationMessage: Wire<CredentialLocation> = mapped(
+  message<CredentialLocation>({
+    header: message({ name: text, prefix: present(text) }),
+    queryParameter: message({ name: text }),
+    cookie: message({ name: text }),
+    expression: present(text),
+  }),
+  {
+    read: (location) => (Object.keys(location).length === 0 ? undefined : location),
+    write: (location) => location,
+  },
+);
 
 /** Reads a credential from its place and, once it was used, keeps it from being forwarded. */
 export interface CredentialPlace {

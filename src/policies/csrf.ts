@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { list, message, text } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 const schema = z.strictObject({
@@ -16,4 +17,5 @@ export const csrf = definePolicy({
   levels: ['route'],
   phase: 'authorization',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'csrf', message: message({ additionalOrigins: list(text) }) }],
 });

@@ -8,9 +8,21 @@ import {
   uint,
   uint32,
 } from '../resources/schema/common.ts';
+import {
+  flag,
+  into,
+  list,
+  map,
+  merged,
+  message,
+  oneWord,
+  present,
+  text,
+  uint32 as uint32Message,
+} from '../resources/wire.ts';
 import { explicitOrConditional } from './conditional.ts';
 import { definePolicy } from './definition.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const grpc = z.strictObject({
   context: z.record(z.string(), z.string()).nullish().describe('Fixed entries of the check request.'),
@@ -69,6 +81,45 @@ export const extAuthzSchema = withAuxiliaryService({
     .describe("Reuse of the service's answers."),
 });
 
+const protocolMessage = message({
+  grpc: message({ context: map(text), metadata: map(text) }),
+  http: message({
+    path: present(text),
+    redirect: present(text),
+    body: present(text),
+    includeResponseHeaders: list(text),
+    addRequestHeaders: map(text),
+    metadata: map(text),
+  }),
+});
+
+interface WireFailure {
+  mode?: 'deny' | 'allow' | 'denyWithStatus';
+  status?: number;
+}
+
+const failureMessage = message<WireFailure>({
+  mode: ['failure_mode', oneWord({ deny: 'DENY', allow: 'ALLOW', denyWithStatus: 'DENY_WITH_STATUS' }, 'deny')],
+  status: ['status_on_error', present(uint32Message)],
+});
+
+const DEFAULT_ERROR_STATUS = 403;
+
+const extAuthzMessage = merged(
+  auxiliaryServiceMessage('target', {
+    includeRequestHeaders: list(text),
+    includeRequestBody: message({ maxRequestBytes: uint32Message, allowPartialMessage: flag, packAsBytes: flag }),
+    cache: message({ key: list(text), ttl: text, maxEntries: uint32Message }),
+  }),
+  into('protocol', protocolMessage),
+  into('failureMode', failureMessage, {
+    read: ({ mode = 'deny', status = DEFAULT_ERROR_STATUS }) =>
+      mode === 'denyWithStatus' ? { denyWithStatus: status } : mode,
+    write: (mode: 'deny' | 'allow' | { denyWithStatus: number }): WireFailure =>
+      typeof mode === 'string' ? { mode } : { mode: 'denyWithStatus', status: mode.denyWithStatus },
+  }),
+);
+
 /** External authorization (Envoy's ext_authz protocol, or HTTP). */
 export const extAuthz = definePolicy({
   name: 'extAuthz',
@@ -78,4 +129,8 @@ export const extAuthz = definePolicy({
   levels: ['gateway', 'route', 'backend'],
   phase: 'authorization',
   protects: true,
+  wire: [
+    { spec: 'traffic', field: 'ext_authz', message: extAuthzMessage },
+    { spec: 'backend', field: 'ext_authz', message: extAuthzMessage },
+  ],
 });

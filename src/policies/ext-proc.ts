@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { celMap } from '../resources/schema/common.ts';
+import { flag, map, message, oneWord, only, otherwise, text, unless } from '../resources/wire.ts';
 import { explicitOrConditional } from './conditional.ts';
 import { definePolicy } from './definition.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const bodyMode = (what: string) =>
   z
@@ -37,6 +38,33 @@ const schema = withAuxiliaryService({
     .describe('Which parts of requests and responses the service sees.'),
 });
 
+const bodyModeMessage = oneWord(
+  {
+    none: 'NONE',
+    buffered: 'BUFFERED',
+    bufferedPartial: 'BUFFERED_PARTIAL',
+    fullDuplexStreamed: 'FULL_DUPLEX_STREAMED',
+  },
+  'none',
+);
+const sendModeMessage = unless('UNSET', oneWord({ send: 'SEND', skip: 'SKIP' }));
+
+const extProcMessage = auxiliaryServiceMessage('target', {
+  failureMode: oneWord({ failClosed: 'FAIL_CLOSED', failOpen: 'FAIL_OPEN' }, 'failClosed'),
+  metadataContext: map(only('context', otherwise(map(text), {}))),
+  requestAttributes: map(text),
+  responseAttributes: map(text),
+  processingOptions: message({
+    requestBodyMode: bodyModeMessage,
+    responseBodyMode: bodyModeMessage,
+    requestHeaderMode: sendModeMessage,
+    responseHeaderMode: sendModeMessage,
+    requestTrailerMode: sendModeMessage,
+    responseTrailerMode: sendModeMessage,
+    allowModeOverride: flag,
+  }),
+});
+
 /** External processing (Envoy's ext_proc protocol). It may refuse requests, so serving without it would not be safe. */
 export const extProc = definePolicy({
   name: 'extProc',
@@ -45,4 +73,5 @@ export const extProc = definePolicy({
   levels: ['gateway', 'route'],
   phase: 'request',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'ext_proc', message: extProcMessage }],
 });

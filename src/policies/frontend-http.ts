@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { duration, parseDuration, parseSize, size, uint, uint32 } from '../resources/schema/common.ts';
 import type { PolicyMap } from '../resources/types.ts';
+import {
+  duration as durationMessage,
+  mapped,
+  message,
+  oneWord,
+  present,
+  uint32 as uint32Message,
+} from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 export const frontendHttpSchema = z.strictObject({
@@ -46,6 +54,20 @@ export function frontendHttpLimits(policies: PolicyMap): FrontendHttpLimits {
   };
 }
 
+const httpMessage = message({
+  maxBufferSize: mapped(present(uint32Message), { read: (bytes) => bytes, write: parseSize }),
+  http1MaxHeaders: present(uint32Message),
+  http1IdleTimeout: durationMessage,
+  http1HeaderCase: oneWord({ lowercase: 'LOWERCASE', preserve: 'PRESERVE' }, 'lowercase'),
+  http2WindowSize: present(uint32Message),
+  http2ConnectionWindowSize: present(uint32Message),
+  http2FrameSize: present(uint32Message),
+  http2MaxHeaderSize: present(uint32Message),
+  http2KeepaliveInterval: durationMessage,
+  http2KeepaliveTimeout: durationMessage,
+  maxConnectionDuration: durationMessage,
+});
+
 /** HTTP with clients. The backend-level policy `http` is another one. */
 export const frontendHttp = definePolicy({
   name: 'frontend.http',
@@ -55,6 +77,7 @@ export const frontendHttp = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'frontend', field: 'http', message: httpMessage }],
   inactiveParts: (value) => {
     const given = Object.entries(value).filter(([, field]) => field != null && field !== 'lowercase');
     return given.filter(([name]) => !EXECUTED.has(name)).map(([name]) => ({ path: [name], protects: false }));

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { keepalives } from '../resources/schema/settings.ts';
+import { message, otherwise } from '../resources/wire.ts';
+import { keepalives as keepalivesMessage } from '../resources/wire-messages.ts';
 import { definePolicy } from './definition.ts';
 
 /** TCP with clients. The backend-level policy `tcp` is another one. */
@@ -11,4 +13,5 @@ export const frontendTcp = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'frontend', field: 'tcp', message: message({ keepalives: otherwise(keepalivesMessage, {}) }) }],
 });

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { duration, parseDuration } from '../resources/schema/common.ts';
 import { tlsVersion } from '../resources/schema/gateway.ts';
 import type { PolicyMap } from '../resources/types.ts';
+import { duration as durationMessage, mapped, message } from '../resources/wire.ts';
+import { alpn, cipherSuites, keyExchangeGroups, tlsVersion as tlsVersionWords } from '../resources/wire-messages.ts';
 import { definePolicy } from './definition.ts';
 
 const schema = z.strictObject({
@@ -16,6 +18,18 @@ const schema = z.strictObject({
   keyExchangeGroups: z.array(z.string()).nullish().describe('Key exchange groups, most preferred first.'),
 });
 
+const tlsMessage = message({
+  handshakeTimeout: durationMessage,
+  alpn: mapped(alpn, {
+    read: (protocols) => protocols.map((protocol) => [...Buffer.from(protocol)]),
+    write: (protocols: number[][]) => protocols.map((protocol) => Buffer.from(protocol).toString()),
+  }),
+  minVersion: tlsVersionWords,
+  maxVersion: tlsVersionWords,
+  cipherSuites,
+  keyExchangeGroups,
+});
+
 /** TLS with clients, where a listener's own `tls` says nothing. */
 export const frontendTls = definePolicy({
   name: 'frontend.tls',
@@ -25,6 +39,7 @@ export const frontendTls = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'frontend', field: 'tls', message: tlsMessage }],
   inactiveParts: (value) => (value.keyExchangeGroups == null ? [] : [{ path: ['keyExchangeGroups'], protects: false }]),
   // Data: the configuration merges it into each listener's own `tls`; the handshake's time-out is read by handshakeTimeoutMs.
   compile: () => ({}),

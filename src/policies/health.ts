@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { celExpression, duration } from '../resources/schema/common.ts';
+import { duration as durationMessage, int32, message, number, present, text } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 export const healthSchema = z.strictObject({
@@ -23,6 +24,16 @@ export const healthSchema = z.strictObject({
 
 export type HealthPolicy = z.output<typeof healthSchema>;
 
+const healthMessage = message({
+  unhealthyExpression: ['unhealthy_condition', text],
+  eviction: message({
+    duration: durationMessage,
+    restoreHealth: present(number),
+    consecutiveFailures: present(int32),
+    healthThreshold: present(number),
+  }),
+});
+
 /** Outlier detection: endpoints that fail are evicted for a while. */
 export const health = definePolicy({
   name: 'health',
@@ -31,6 +42,7 @@ export const health = definePolicy({
   levels: ['backend'],
   phase: 'backend',
   protects: false,
+  wire: [{ spec: 'backend', field: 'health', message: healthMessage }],
   // Executed by the backend's cluster, which takes it from the backend's policies.
   compile: () => ({}),
 });

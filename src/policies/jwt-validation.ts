@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fileInlineOrRemote } from '../resources/schema/common.ts';
+import { list, message, oneWord, otherwise, required, text } from '../resources/wire.ts';
 import { credentialLocationSchema } from './credential-location.ts';
 
 /** What every policy that validates JWTs shares (RFC 7519, RFC 7517). */
@@ -16,6 +17,14 @@ export const jwtValidationOptionsSchema = z.strictObject({
   requiredClaims: z.array(z.string()).default(['exp']).describe('Claims a token must have.'),
 });
 
+export const TOKEN_MODE_WORDS = oneWord(
+  { optional: 'OPTIONAL', strict: 'STRICT', permissive: 'PERMISSIVE' },
+  'optional',
+);
+
+/** JWTValidationOptions: an empty list, where the message is there, requires no claim. */
+export const jwtValidationOptionsMessage = message({ requiredClaims: otherwise(list(text), []) });
+
 /** One issuer whose tokens are accepted. */
 export const issuerShape = {
   issuer: z.string().describe('Expected `iss` claim.'),
@@ -23,6 +32,21 @@ export const issuerShape = {
   jwks: fileInlineOrRemote().describe("The issuer's key set (RFC 7517): inline, from a file, or fetched."),
   jwtValidationOptions: jwtValidationOptionsSchema.prefault({}).describe('Requirements beyond the signature.'),
 };
+
+export interface IssuerFields {
+  issuer?: string;
+  audiences?: string[];
+  jwks?: string;
+  jwtValidationOptions?: object;
+}
+
+/** JWTProvider; key sets stand in it, they are not fetched. */
+export const issuerMessage = message<IssuerFields>({
+  issuer: text,
+  audiences: list(text),
+  jwks: ['inline', required(text)],
+  jwtValidationOptions: jwtValidationOptionsMessage,
+});
 
 export function bearerLocation() {
   return credentialLocationSchema.default(BEARER_LOCATION);

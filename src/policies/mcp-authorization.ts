@@ -1,5 +1,5 @@
 import { definePolicy } from './definition.ts';
-import { mergeRules, ruleSetSchema } from './rules.ts';
+import { mergeRules, ruleSetMessage, ruleSetSchema } from './rules.ts';
 
 /** CEL rules over one MCP call; what a caller may not use is also left out of lists. */
 export const mcpAuthorization = definePolicy({
@@ -9,5 +9,6 @@ export const mcpAuthorization = definePolicy({
   levels: ['route', 'backend'],
   phase: 'mcp-call',
   protects: true,
+  wire: [{ spec: 'backend', field: 'mcp_authorization', message: ruleSetMessage }],
   merge: mergeRules,
 });

@@ -1,7 +1,20 @@
 import { z } from 'zod';
 import { celMap, headerOrPseudo } from '../resources/schema/common.ts';
+import {
+  fixed,
+  into,
+  list,
+  map,
+  merged,
+  message,
+  oneWord,
+  otherwise,
+  required,
+  text,
+  under,
+} from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const processor = withAuxiliaryService({
   kind: z.literal('remote').describe('A service that judges messages.'),
@@ -23,6 +36,31 @@ const processor = withAuxiliaryService({
     .describe('Request headers it is shown.'),
 });
 
+const remote = merged(
+  auxiliaryServiceMessage('target', {
+    failureMode: oneWord({ failClosed: 'DENY', failOpen: 'ALLOW' }, 'failClosed'),
+    metadata: map(text),
+  }),
+  into(
+    'requestHeaders',
+    message({
+      allowed: ['allowed_request_headers', list(text)],
+      disallowed: ['disallowed_request_headers', list(text)],
+    }),
+  ),
+);
+
+/** Processor: there is no other kind than `remote`. */
+const processorMessage = merged(
+  under('remote', required(remote), ...remote.names),
+  message({
+    kind: fixed('remote'),
+    methods: map(oneWord({ off: 'OFF', request: 'REQUEST', response: 'RESPONSE', full: 'FULL' }, 'off')),
+  }),
+);
+
+const guardrailsMessage = message({ processors: otherwise(list(processorMessage), []) });
+
 /** Services that judge MCP messages. */
 export const mcpGuardrails = definePolicy({
   name: 'mcpGuardrails',
@@ -33,4 +71,5 @@ export const mcpGuardrails = definePolicy({
   levels: ['route', 'backend'],
   phase: 'mcp-call',
   protects: true,
+  wire: [{ spec: 'backend', field: 'mcp_guardrails', message: guardrailsMessage }],
 });

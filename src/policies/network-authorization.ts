@@ -1,5 +1,5 @@
 import { definePolicy } from './definition.ts';
-import { ruleSetSchema } from './rules.ts';
+import { ruleSetMessage, ruleSetSchema } from './rules.ts';
 
 /** CEL rules over a connection, before any request is read from it. */
 export const networkAuthorization = definePolicy({
@@ -9,4 +9,5 @@ export const networkAuthorization = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: true,
+  wire: [{ spec: 'frontend', field: 'network_authorization', message: ruleSetMessage }],
 });

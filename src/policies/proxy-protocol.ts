@@ -1,9 +1,15 @@
 import { z } from 'zod';
+import { message, oneWord } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
 
 const schema = z.strictObject({
   version: z.enum(['v1', 'v2', 'all']).default('v2').describe('Versions accepted.'),
   mode: z.enum(['strict', 'optional']).default('strict').describe('Whether a connection must begin with the header.'),
+});
+
+const proxyMessage = message({
+  version: oneWord({ v2: 'V2', v1: 'V1', all: 'ALL' }, 'v2'),
+  mode: oneWord({ strict: 'STRICT', optional: 'OPTIONAL' }, 'strict'),
 });
 
 /**
@@ -18,4 +24,5 @@ export const proxyProtocol = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: true,
+  wire: [{ spec: 'frontend', field: 'proxy_protocol', message: proxyMessage }],
 });

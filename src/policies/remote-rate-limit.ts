@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { celExpression } from '../resources/schema/common.ts';
+import { list, message, oneWord, otherwise, present, text } from '../resources/wire.ts';
 import { explicitOrConditional } from './conditional.ts';
 import { definePolicy } from './definition.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const descriptor = z.strictObject({
   entries: z
@@ -27,6 +28,25 @@ const schema = withAuxiliaryService({
     .describe('While the service fails: refuse requests, or let them pass.'),
 });
 
+const limitsMessage = auxiliaryServiceMessage('target', {
+  domain: otherwise(text, ''),
+  descriptors: otherwise(
+    list(
+      message({
+        entries: otherwise(list(message({ key: otherwise(text, ''), value: text })), []),
+        type: oneWord({ requests: 'REQUESTS', tokens: 'TOKENS' }, 'requests'),
+        cost: present(text),
+        limitOverride: present(text),
+      }),
+    ),
+    [],
+  ),
+  failureMode: oneWord(
+    { failClosed: 'FAIL_CLOSED', failOpen: 'FAIL_OPEN', FailClosed: 'FAIL_CLOSED', FailOpen: 'FAIL_OPEN' },
+    'failClosed',
+  ),
+});
+
 /** Limits kept by a service that speaks Envoy's rate-limit protocol. */
 export const remoteRateLimit = definePolicy({
   name: 'remoteRateLimit',
@@ -35,4 +55,5 @@ export const remoteRateLimit = definePolicy({
   levels: ['route'],
   phase: 'limit',
   protects: true,
+  wire: [{ spec: 'traffic', field: 'remote_rate_limit', message: limitsMessage }],
 });

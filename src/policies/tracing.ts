@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { celExpression, celMap } from '../resources/schema/common.ts';
+import { entries, list, mapped, oneWord, present, text, type Wire } from '../resources/wire.ts';
 import { definePolicy } from './definition.ts';
-import { withAuxiliaryService } from './simple-backend.ts';
+import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
 
 const sampling = () => z.union([celExpression(), z.number(), z.boolean()]).nullish();
 
@@ -16,6 +17,23 @@ const schema = withAuxiliaryService({
   protocol: z.enum(['grpc', 'http']).default('grpc').describe('OTLP transport.'),
 });
 
+/** An expression on the wire, whatever it gives. */
+const share: Wire<string | number | boolean> = mapped(present(text), {
+  read: (expression) => (/^\d+(\.\d+)?$/.test(expression) ? Number(expression) : expression),
+  write: String,
+});
+
+const tracingMessage = auxiliaryServiceMessage('provider_backend', {
+  attributes: entries('name', 'value'),
+  resources: entries('name', 'value'),
+  remove: list(text),
+  randomSampling: share,
+  clientSampling: share,
+  filter: present(text),
+  path: present(text),
+  protocol: oneWord({ http: 'HTTP', grpc: 'GRPC' }, 'http'),
+});
+
 /** Export of traces over OTLP. */
 export const tracing = definePolicy({
   name: 'tracing',
@@ -24,4 +42,5 @@ export const tracing = definePolicy({
   levels: ['frontend'],
   phase: 'connection',
   protects: false,
+  wire: [{ spec: 'frontend', field: 'tracing', message: tracingMessage }],
 });

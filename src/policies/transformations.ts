@@ -4,6 +4,7 @@ import type { BodySink, Exchange, ResponseHead } from '../exchange.ts';
 import { HeaderList } from '../headers.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
 import { celExpression, celMap } from '../resources/schema/common.ts';
+import { entries, list, map, message, only, text } from '../resources/wire.ts';
 import type { UpstreamCall } from '../upstream/call.ts';
 import { compileConditional, explicitOrConditional, isConditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
@@ -29,6 +30,16 @@ export const transformationSchema = z.strictObject({
 
 type Transformation = z.output<typeof transformationSchema>;
 
+const transformMessage = message({
+  add: entries('name', 'expression'),
+  set: entries('name', 'expression'),
+  remove: list(text),
+  body: only('expression', text),
+  metadata: map(text),
+});
+
+const transformationMessage = message({ request: transformMessage, response: transformMessage });
+
 /**
  * Headers and bodies computed by CEL. On a gateway and a route they change the request before it is routed, or before its backend is
  * called; on a backend, each attempt that leaves for it.
@@ -41,6 +52,10 @@ export const transformations = definePolicy({
   levels: ['gateway', 'route', 'backend'],
   phase: 'request',
   protects: false,
+  wire: [
+    { spec: 'traffic', field: 'transformation', message: transformationMessage },
+    { spec: 'backend', field: 'transformation', message: transformationMessage },
+  ],
   faults(value) {
     if (!isConditional<Transformation>(value)) return faultsOf(value, []);
     return value.conditional.flatMap((entry, index) => faultsOf(entry, ['conditional', index]));

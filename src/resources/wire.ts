@@ -127,6 +127,11 @@ export function assumed<Value>(value: Value): Wire<Value> {
   };
 }
 
+/** What configuration says and messages have no word for, since nothing else could be meant: `value`. */
+export function fixed<Value>(value: Value): Wire<Value> {
+  return { read: () => value, write: (given) => assumed(value).write(given) };
+}
+
 /** Bytes ↔ text, or, where they aren't UTF-8, a list of numbers. */
 export const bytes: Wire<string | number[]> = {
   read(wire) {
@@ -153,6 +158,23 @@ export const textBytes: Wire<string> = {
     return bytes.write(value);
   },
 };
+
+/** What is either absent or more than its default: an empty certificate is a mistake, not no certificate. */
+export function nonEmpty<Value>(inner: Wire<Value>): Wire<Value> {
+  return {
+    ...inner,
+    read(wire) {
+      const value = inner.read(wire);
+      if (value === undefined && !isAbsent(wire)) throw new WireError('is empty');
+      return value;
+    },
+    write(value) {
+      const written = inner.write(value);
+      if (written === undefined) throw new WireError('is empty');
+      return written;
+    },
+  };
+}
 
 /** google.protobuf.Duration ↔ `10s`, `1500ms`. */
 export const duration: Wire<string> = {
@@ -410,8 +432,8 @@ export function merged<Value extends object = Record<string, unknown>>(...parts:
 }
 
 /** A message in the field `field` whose fields configuration has beside the others; to merge. */
-export function under(field: string, inner: MessageWire<object> | Wire<object>, ...names: string[]): MessageWire {
-  const own = new Set('names' in inner ? inner.names : names);
+export function under(field: string, inner: Wire<object> | MessageWire<object>, ...names: string[]): MessageWire {
+  const own = 'names' in inner ? inner.names : new Set(names);
   return whole({
     names: own,
     fields: new Set([field]),
@@ -419,7 +441,8 @@ export function under(field: string, inner: MessageWire<object> | Wire<object>, 
     writePart(value) {
       const given = Object.entries(value).filter(([name, one]) => own.has(name) && !isAbsent(one));
       if (given.length === 0) return {};
-      return { [field]: inner.write(Object.fromEntries(given)) };
+      const written = inner.write(Object.fromEntries(given));
+      return written === undefined ? {} : { [field]: written };
     },
   });
 }

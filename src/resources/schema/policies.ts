@@ -26,7 +26,7 @@ const UI_POLICIES = ['cors', 'oidc', 'jwtAuth', 'authorization', 'extAuthz', 'ba
 export type DynamicShape = Readonly<Record<never, z.ZodType>>;
 
 /** The name the entry has in configuration; its catalogue name where they don't differ. */
-export function configName(entry: CatalogueEntry): string {
+export function configName(entry: Pick<CatalogueEntry, 'name' | 'yamlName'>): string {
   return entry.yamlName ?? entry.name;
 }
 

@@ -64,6 +64,31 @@ function plain(value: unknown): unknown {
 /** A value, and what is read of it where that is another way to say the same. */
 type Case = readonly [value: unknown, read?: unknown];
 
+const SERVICE_POLICIES = {
+  requestHeaderModifier: { set: { 'x-a': 'b' } },
+  transformations: { request: { set: { 'x-b': '"c"' } } },
+  backendTLS: { hostname: 'service.example', alpn: ['h2'] },
+  http: { version: 'HTTP/2' },
+  tcp: { keepalives: {}, connectTimeout: '1s' },
+  backendTunnel: {
+    proxy: { host: 'proxy.example:3128' },
+    policies: { backendTLS: { insecure: true } },
+  },
+};
+
+const MCP_AUTHENTICATION = {
+  issuer: 'https://a.example',
+  audiences: ['https://mcp.example'],
+  provider: { keycloak: {} },
+  resourceMetadata: { resource: 'https://mcp.example', scopes_supported: ['a', 'b'], nothing: null },
+  jwks: '{"keys":[]}',
+  mode: 'permissive',
+  authorizationLocation: { header: { name: 'x-token', prefix: '' } },
+  jwtValidationOptions: { requiredClaims: ['sub'] },
+  clientId: 'id',
+  clientSecret: 'secret',
+};
+
 const TRAFFIC: Record<string, readonly Case[]> = {
   timeout: [[{}], [{ requestTimeout: '1m30s', backendRequestTimeout: '250ms' }], [{ requestTimeout: '0s' }]],
   retry: [
@@ -137,6 +162,142 @@ const TRAFFIC: Record<string, readonly Case[]> = {
     [{ status: 200, body: [255, 0] }],
     [{ status: 404, bodyExpression: '"no"' }],
   ],
+  transformations: [
+    [{}],
+    [
+      {
+        request: {
+          add: { 'x-a': '"b"' },
+          set: { ':path': '"/x"' },
+          remove: ['x-c'],
+          body: 'request.body',
+          metadata: { m: '1' },
+        },
+        response: { set: { 'x-d': 'response.code' } },
+      },
+    ],
+  ],
+  csrf: [[{}], [{ additionalOrigins: ['https://a.example'] }]],
+  buffer: [[{}], [{ request: { maxBytes: 0 }, response: { maxBytes: 1024, failureMode: 'failOpen' } }]],
+  extAuthz: [
+    [{ host: 'authz.example:9000' }],
+    [
+      {
+        service: { name: 'ns/authz', port: 9000 },
+        policies: SERVICE_POLICIES,
+        protocol: { grpc: { context: { a: 'b' }, metadata: { c: 'jwt.sub' } } },
+        failureMode: { denyWithStatus: 503 },
+        includeRequestHeaders: [':path', 'cookie'],
+        includeRequestBody: { maxRequestBytes: 4096, allowPartialMessage: true, packAsBytes: true },
+        cache: { key: ['request.path'], ttl: 'duration("1m")', maxEntries: 10 },
+      },
+    ],
+    [
+      {
+        backend: 'ns/authz',
+        protocol: {
+          http: {
+            path: '"/check"',
+            redirect: '"/login"',
+            body: '""',
+            includeResponseHeaders: ['x-user'],
+            addRequestHeaders: { 'x-a': '"b"' },
+            metadata: { user: 'response.headers["x-user"]' },
+          },
+        },
+        failureMode: 'allow',
+        includeRequestBody: {},
+      },
+    ],
+  ],
+  extProc: [
+    [{ host: 'proc.example:9000' }],
+    [
+      {
+        host: 'proc.example:9000',
+        policies: { http: { version: 'HTTP/2' } },
+        failureMode: 'failOpen',
+        metadataContext: { 'envoy.lb': { a: '1' }, none: {} },
+        requestAttributes: { a: 'request.path' },
+        responseAttributes: { b: 'response.code' },
+        processingOptions: {
+          requestBodyMode: 'none',
+          responseBodyMode: 'buffered',
+          requestTrailerMode: 'skip',
+          allowModeOverride: true,
+        },
+      },
+    ],
+  ],
+  remoteRateLimit: [
+    [{ host: 'limits.example:8081', domain: 'd', descriptors: [] }],
+    [
+      {
+        host: 'limits.example:8081',
+        domain: 'd',
+        descriptors: [
+          {
+            entries: [{ key: 'user', value: 'jwt.sub' }],
+            type: 'tokens',
+            cost: '2',
+            limitOverride: '{"unit": "second"}',
+          },
+          { entries: [] },
+        ],
+        failureMode: 'FailOpen',
+      },
+      {
+        host: 'limits.example:8081',
+        domain: 'd',
+        descriptors: [
+          {
+            entries: [{ key: 'user', value: 'jwt.sub' }],
+            type: 'tokens',
+            cost: '2',
+            limitOverride: '{"unit": "second"}',
+          },
+          { entries: [] },
+        ],
+        failureMode: 'failOpen',
+      },
+    ],
+  ],
+  basicAuth: [
+    [{ htpasswd: 'user:$2y$05$x' }],
+    [{ htpasswd: '', realm: '', mode: 'strict', authorizationLocation: { cookie: { name: 'a' } } }],
+  ],
+  apiKey: [
+    [{ keys: [] }],
+    [
+      {
+        keys: [
+          { key: 'secret', metadata: { name: 'a', tags: ['x', 1, true, null, { y: {} }] } },
+          { keyHash: `sha256:${'0a'.repeat(32)}` },
+        ],
+        mode: 'permissive',
+        location: { header: { name: 'x-api-key' } },
+      },
+    ],
+    [{ keys: [], mode: 'strict', location: { queryParameter: { name: 'key' } } }],
+  ],
+  jwtAuth: [
+    [{ providers: [{ issuer: 'https://a.example', jwks: '{"keys":[]}' }] }],
+    [
+      { issuer: 'https://a.example', audiences: ['a'], jwks: '{"keys":[]}', mode: 'strict' },
+      { mode: 'strict', providers: [{ issuer: 'https://a.example', audiences: ['a'], jwks: '{"keys":[]}' }] },
+    ],
+    [
+      {
+        mode: 'permissive',
+        location: { expression: 'request.headers["x-token"]' },
+        providers: [
+          { issuer: 'a', jwks: 'x', jwtValidationOptions: { requiredClaims: [] } },
+          { issuer: 'b', jwks: 'y', jwtValidationOptions: { requiredClaims: ['exp', 'sub'] } },
+        ],
+      },
+    ],
+  ],
+  mcpAuthentication: [[MCP_AUTHENTICATION]],
 };
 
 const BACKEND: Record<string, readonly Case[]> = {
@@ -144,9 +305,173 @@ const BACKEND: Record<string, readonly Case[]> = {
   requestHeaderModifier: TRAFFIC.requestHeaderModifier!,
   responseHeaderModifier: TRAFFIC.responseHeaderModifier!,
   requestRedirect: TRAFFIC.requestRedirect!,
+  transformations: TRAFFIC.transformations!,
+  extAuthz: TRAFFIC.extAuthz!,
+  mcpAuthentication: [
+    [MCP_AUTHENTICATION],
+    [{ issuer: 'https://a.example', audiences: [], resourceMetadata: {}, jwks: '{}', mode: 'optional' }],
+  ],
+  mcpAuthorization: TRAFFIC.authorization!,
+  mcpGuardrails: [
+    [{ processors: [] }],
+    [
+      {
+        processors: [
+          {
+            kind: 'remote',
+            host: 'guard.example:9000',
+            policies: SERVICE_POLICIES,
+            methods: { 'tools/call': 'full', '*/list': 'response', '*': 'off' },
+            failureMode: 'failOpen',
+            metadata: { user: 'jwt.sub' },
+            requestHeaders: { allowed: ['x-a'], disallowed: ['cookie'] },
+          },
+          { kind: 'remote', backend: 'ns/guard' },
+        ],
+      },
+    ],
+  ],
+  a2a: [[{}]],
+  inferenceRouting: [
+    [{ endpointPicker: { service: { name: 'ns/epp', port: 9002 } } }],
+    [{ endpointPicker: { host: 'epp.example:9002' }, failureMode: 'failOpen' }],
+    [
+      { endpointPicker: { backend: 'ns/epp' }, destinationMode: 'validated' },
+      { endpointPicker: { backend: 'ns/epp' } },
+    ],
+  ],
+  backendTLS: [
+    [{}],
+    [
+      {
+        cert: 'CERT',
+        key: 'KEY',
+        root: 'ROOT',
+        hostname: 'a.example',
+        alpn: ['h2'],
+        subjectAltNames: ['spiffe://a/b'],
+      },
+    ],
+    [{ insecure: true, alpn: [] }],
+    [{ insecureHost: true, keyExchangeGroups: ['X25519_MLKEM768', 'P-256'] }],
+    [{ insecure: true, insecureHost: true }, { insecure: true }],
+    [{ spiffe: {} }],
+  ],
+  backendTunnel: [
+    [{ proxy: { host: 'proxy.example:3128' } }],
+    [{ proxy: { backend: 'ns/proxy' }, policies: SERVICE_POLICIES }],
+  ],
+  tcp: [
+    [{ keepalives: {}, connectTimeout: '10s' }],
+    [{ keepalives: { time: '1m', interval: '5s', retries: 0 }, connectTimeout: '250ms' }],
+  ],
+  http: [[{}], [{ version: 'HTTP/2', requestTimeout: '5s' }], [{ version: '1.1' }, { version: 'HTTP/1.1' }]],
+  health: [
+    [{}],
+    [
+      {
+        unhealthyExpression: 'response.code > 499',
+        eviction: { duration: '10s', restoreHealth: 0, consecutiveFailures: 3, healthThreshold: 0.5 },
+      },
+    ],
+    [{ eviction: {} }],
+  ],
 };
 
-const FRONTEND: Record<string, readonly Case[]> = {};
+const FRONTEND: Record<string, readonly Case[]> = {
+  'frontend.http': [
+    [{}],
+    [
+      {
+        maxBufferSize: '2Mi',
+        http1MaxHeaders: 0,
+        http1IdleTimeout: '1m',
+        http1HeaderCase: 'preserve',
+        http2WindowSize: 65535,
+        http2ConnectionWindowSize: 1048576,
+        http2FrameSize: 16384,
+        http2MaxHeaderSize: 8192,
+        http2KeepaliveInterval: '30s',
+        http2KeepaliveTimeout: '5s',
+        maxConnectionDuration: '1h',
+      },
+      {
+        maxBufferSize: 2097152,
+        http1MaxHeaders: 0,
+        http1IdleTimeout: '1m',
+        http1HeaderCase: 'preserve',
+        http2WindowSize: 65535,
+        http2ConnectionWindowSize: 1048576,
+        http2FrameSize: 16384,
+        http2MaxHeaderSize: 8192,
+        http2KeepaliveInterval: '30s',
+        http2KeepaliveTimeout: '5s',
+        maxConnectionDuration: '1h',
+      },
+    ],
+  ],
+  'frontend.tls': [
+    [{}],
+    [
+      {
+        handshakeTimeout: '3s',
+        alpn: [
+          [104, 50],
+          [104, 116, 116, 112, 47, 49, 46, 49],
+        ],
+        minVersion: 'TLS_V1_2',
+        maxVersion: 'TLS_V1_3',
+        cipherSuites: ['TLS_AES_128_GCM_SHA256', 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'],
+        keyExchangeGroups: ['X25519', 'P-384'],
+      },
+    ],
+    [
+      { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'], alpn: [] },
+      { cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'], alpn: [] },
+    ],
+  ],
+  'frontend.tcp': [[{ keepalives: {} }], [{ keepalives: { time: '10s', interval: '1s', retries: 3 } }]],
+  networkAuthorization: TRAFFIC.authorization!,
+  proxyProtocol: [[{}], [{ version: 'v1', mode: 'optional' }], [{ version: 'all' }]],
+  connect: [[{ mode: 'deny' }], [{ mode: 'route' }], [{ mode: 'tunnel' }]],
+  accessLog: [
+    [{}],
+    [
+      {
+        filter: 'response.code > 399',
+        remove: ['http.version'],
+        add: { user: 'jwt.sub', path: 'request.path' },
+        otlp: {
+          host: 'otel.example:4317',
+          policies: SERVICE_POLICIES,
+          filter: 'true',
+          fields: { add: { a: '1' }, remove: ['b'] },
+        },
+      },
+    ],
+    [{ otlp: { backend: 'ns/otel', protocol: 'http', path: '/v1/logs', fields: {} } }],
+  ],
+  tracing: [
+    [{ host: 'otel.example:4317' }],
+    [
+      {
+        host: 'otel.example:4318',
+        attributes: { user: 'jwt.sub' },
+        resources: { env: '"prod"' },
+        remove: ['http.path'],
+        randomSampling: 0.1,
+        clientSampling: 'request.headers["x-trace"] == "1"',
+        filter: 'true',
+        path: '/x',
+        protocol: 'http',
+      },
+    ],
+    [
+      { host: 'otel.example:4318', clientSampling: true },
+      { host: 'otel.example:4318', clientSampling: 'true' },
+    ],
+  ],
+};
 
 describe.each([
   ['traffic', TRAFFIC],
