@@ -1,17 +1,15 @@
 import { ConfigError, formatFault } from '../config/fault.ts';
 import type { Loaded } from '../config/source-file.ts';
 import type { Settings } from '../resources/settings.ts';
-import type { Bind } from '../resources/types.ts';
+import type { Bind, Resource } from '../resources/types.ts';
 import { errorText, type Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type PortFault, probePorts } from './port-probe.ts';
+import type { ResourceChanges, ResourceFaults } from '../xds/delta.ts';
+import type { PortFault } from './port-probe.ts';
+import { Ports } from './ports.ts';
 import type { Publisher } from './publisher.ts';
 import type { Source } from './source.ts';
 import { StartError } from './supervisor.ts';
-
-/** How often, ms, and how many times a port that was just given up is probed again. */
-const PROBE_AGAIN_MS = 200;
-const PROBE_AGAIN_TIMES = 10;
 
 /**
  * What is in force, and how it changes: a change of the source is published if it can be, else refused with its reasons
@@ -28,15 +26,16 @@ export class Configuration {
   #closed = false;
   /** Settings as they were last said to differ from those in force. */
   #saidSettings: string;
-  /** Ports served now, and those that ever were: giving one up and taking it back must not look like another process's. */
-  #ports: ReadonlySet<number> = new Set();
-  readonly #ownPorts = new Set<number>();
+  readonly #ports: Ports;
+  /** Those that a control plane gave, by key. */
+  readonly #givenBinds = new Map<string, Bind>();
   #unwatch: (() => void) | null = null;
   #changing: Promise<void> = Promise.resolve();
 
   constructor(loaded: Loaded, services: { source: Source; publisher: Publisher; metrics: Metrics; log: Logger }) {
     this.#loaded = loaded;
     this.settings = loaded.settings;
+    this.#ports = new Ports(loaded.settings);
     this.#saidSettings = JSON.stringify(loaded.settings);
     this.#source = services.source;
     this.#publisher = services.publisher;
@@ -51,7 +50,7 @@ export class Configuration {
 
   /** Throws StartError where a port of the configuration is in use. */
   async checkPorts(): Promise<void> {
-    const faults = await this.#probe(this.#loaded);
+    const faults = await this.#ports.faults(bindsOf(this.#loaded));
     if (faults.length > 0) throw new StartError(describeFaults(faults, this.#source.name));
   }
 
@@ -85,6 +84,16 @@ export class Configuration {
     });
   }
 
+  /**
+   * Puts what a control plane changes into force, beside what the file says, in turn with the file's own changes. A bind whose port is
+   * somebody else's is refused alone, and so is what the file has under the same key.
+   */
+  apply(changes: ResourceChanges): Promise<ResourceFaults> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue(() => this.#apply(changes).then(resolve, reject));
+    });
+  }
+
   /** What is in force stays in force. */
   close(): void {
     this.#closed = true;
@@ -98,11 +107,54 @@ export class Configuration {
     });
   }
 
+  async #apply({ changed, removed }: ResourceChanges): Promise<ResourceFaults> {
+    if (this.#closed) return new Map();
+    const faults = await this.#bindFaults(changed, removed);
+    const accepted = changed.filter(({ key }) => !faults.has(key));
+    for (const [key, fault] of await this.#publisher.apply({ changed: accepted, removed })) faults.set(key, fault);
+    for (const key of removed) this.#givenBinds.delete(key);
+    for (const resource of accepted) {
+      if (resource.kind === 'bind' && !faults.has(resource.key)) this.#givenBinds.set(resource.key, resource);
+    }
+    this.#ports.serve([...bindsOf(this.#loaded), ...this.#givenBinds.values()]);
+    return faults;
+  }
+
+  /** What is wrong with the binds among `changed`, by key: each port can have one. */
+  async #bindFaults(changed: readonly Resource[], removed: readonly string[]): Promise<Map<string, string>> {
+    const binds = changed.filter((resource) => resource.kind === 'bind');
+    const faults = new Map<string, string>();
+    if (binds.length === 0) return faults;
+    const after = new Map(this.#givenBinds);
+    for (const key of removed) after.delete(key);
+    for (const bind of binds) {
+      const taken = this.#holderOf(bind, [...bindsOf(this.#loaded), ...after.values()]);
+      if (taken === undefined) after.set(bind.key, bind);
+      else faults.set(bind.key, taken);
+    }
+    const free = binds.filter(({ key }) => !faults.has(key));
+    const unusable = new Map((await this.#ports.faults(free)).map(({ port, message }) => [port, message]));
+    for (const { key, port } of free) {
+      const fault = unusable.get(port);
+      if (fault !== undefined) faults.set(key, fault);
+    }
+    return faults;
+  }
+
+  /** Says which of `others` has the bind's port already. */
+  #holderOf(bind: Bind, others: Iterable<Bind>): string | undefined {
+    for (const { key, port } of others) {
+      if (port === bind.port && key !== bind.key) return `port ${port} is served by ${key} already`;
+    }
+    return undefined;
+  }
+
   async #change(loaded: Loaded): Promise<void> {
     if (this.#closed) return;
-    const faults = await this.#probe(loaded);
-    if (faults.length > 0) {
-      this.#refuse(faults.map(({ message }) => message));
+    const faults = await this.#ports.faults(bindsOf(loaded));
+    const taken = bindsOf(loaded).flatMap((bind) => this.#holderOf(bind, this.#givenBinds.values()) ?? []);
+    if (faults.length + taken.length > 0) {
+      this.#refuse([...faults.map(({ message }) => message), ...taken]);
       return;
     }
     const changed = this.#publisher.publish(loaded.resources);
@@ -114,8 +166,7 @@ export class Configuration {
 
   #inForce(loaded: Loaded): void {
     this.#metrics.configSynchronized.set(1);
-    this.#ports = new Set(bindsOf(loaded).map(({ port }) => port));
-    for (const port of this.#ports) this.#ownPorts.add(port);
+    this.#ports.serve([...bindsOf(loaded), ...this.#givenBinds.values()]);
   }
 
   #refuse(reasons: readonly string[]): void {
@@ -138,19 +189,6 @@ export class Configuration {
     this.#log.warn('the config: section is read at start-up only; restart to apply its change', {
       settings: names.join(', '),
     });
-  }
-
-  /** Ports of `loaded` that are not served here yet and can't be listened on. */
-  async #probe(loaded: Loaded): Promise<PortFault[]> {
-    if (this.settings.allowPortSharing) return [];
-    const fresh = bindsOf(loaded).filter(({ port }) => !this.#ports.has(port));
-    let faults = await probePorts(fresh, this.settings.enableIpv6);
-    // A port given up a moment ago may still be held by a worker that has not got to it.
-    for (let again = 0; again < PROBE_AGAIN_TIMES && faults.some(({ port }) => this.#ownPorts.has(port)); again++) {
-      await new Promise((resolve) => setTimeout(resolve, PROBE_AGAIN_MS));
-      faults = await probePorts(fresh, this.settings.enableIpv6);
-    }
-    return faults;
   }
 }
 
