@@ -46,6 +46,8 @@ export interface Listener {
   /** The gateway's name, as logs and metrics say it. */
   gateway: string;
   namespace: string;
+  /** The set of listeners that it comes from; absent: the gateway's own. */
+  listenerSet?: { name: string; namespace: string };
   /** Exact, `*.suffix`, or '' for any. Lower-case. */
   hostname: string;
   protocol: 'HTTP' | 'HTTPS' | 'TCP' | 'TLS' | 'HBONE';
@@ -79,6 +81,8 @@ export interface Route {
   name: string;
   namespace: string;
   ruleName: string;
+  /** The kind its name is one of, where kinds share names (`GRPCRoute`); absent: `HTTPRoute`. */
+  nameKind?: string;
   /** Exact or `*.suffix`, lower-case; empty = any. */
   hostnames: string[];
   /** Never empty: without `matches` it is one prefix `/`. */
@@ -188,12 +192,17 @@ export interface TargetedPolicy {
   name: string;
   target:
     | { kind: 'gateway'; gateway: string; namespace: string; listener: string; port: number }
-    | { kind: 'route'; name: string; namespace: string; ruleName: string }
+    | { kind: 'listenerSet'; name: string; namespace: string; listener: string }
+    /** `nameKind`: see Route.nameKind; absent: routes of any kind. */
+    | { kind: 'route'; name: string; namespace: string; ruleName: string; nameKind?: string }
     | { kind: 'backend'; name: string; namespace: string; section: string }
     | { kind: 'service'; hostname: string; namespace: string; port: number };
-  phase: 'route' | 'gateway';
+  /** `frontend`: policies of the frontend level, for a part of what the process listens on. */
+  phase: 'route' | 'gateway' | 'frontend';
   policies: PolicyMap;
   order: number;
+  /** More specific policies don't take the place of this one. */
+  override?: true;
 }
 
 /** A group of routes that a route may delegate to. key: `routeGroup/<name>` */
@@ -203,27 +212,93 @@ export interface RouteGroup {
   name: string;
 }
 
-/** A service: selects workloads. key: `service/<namespace>/<hostname>` */
+/** A part of a locality compares by its text, the empty one too. */
+export interface Locality {
+  region: string;
+  zone: string;
+  subzone: string;
+}
+
+/** Where a waypoint, or a network's gateway, is reached. */
+export interface GatewayAddress {
+  /** `network/ip` (the network may be empty), or `namespace/hostname` of a service. */
+  destination: string;
+  /** 0 = 15008. */
+  hboneMtlsPort: number;
+}
+
+/** What of a locality an endpoint has in common with the gateway, to be preferred. */
+export type LoadBalancerScope = 'Region' | 'Zone' | 'Subzone' | 'Node' | 'Cluster' | 'Network';
+
+export interface LoadBalancer {
+  /** The most important first: an endpoint ranks by how many of them it matches before the first it doesn't. */
+  routingPreferences: LoadBalancerScope[];
+  /** `Failover`: the best ranked endpoints, then the next. `Strict`: those that match all. Otherwise preferences are not looked at. */
+  mode: 'Standard' | 'Strict' | 'Failover' | 'Passthrough';
+  healthPolicy: 'OnlyHealthy' | 'AllowAll';
+}
+
+/**
+ * A service: selects workloads. key: `service/<namespace>/<hostname>`
+ *
+ * There are many services, and many more workloads: a field that is optional is absent where it is at its default or empty.
+ */
 export interface Service {
   kind: 'service';
   key: string;
   namespace: string;
   name: string;
   hostname: string;
-  /** Service port → target port. */
+  /** Service port → target port; 0 = each workload says it. */
   ports: Record<string, number>;
+  /** Protocol of service ports that say one. */
+  appProtocols?: Record<string, 'Http11' | 'Http2' | 'Grpc' | 'Tcp' | 'Tls'>;
+  /** Its own addresses, `network/ip`. */
+  vips?: string[];
+  /** SPIFFE identities its workloads may have beside their own. */
+  subjectAltNames?: string[];
+  waypoint?: GatewayAddress;
+  /** While it moves from one waypoint to another: all of them, `waypoint` included. */
+  weightedWaypoints?: { destination: GatewayAddress; weight: number }[];
+  /** Requests from gateways go through the waypoint too. */
+  ingressUseWaypoint?: true;
+  loadBalancer?: LoadBalancer;
+  ipFamilies?: 'Dual' | 'IPv4' | 'IPv6';
+  /** The one that others of the same hostname are measured by. */
+  canonical?: true;
 }
 
-/** A workload: one or more addresses behind services. key: `workload/<uid>` */
+/** A workload: what runs behind services. key: `workload/<uid>` */
 export interface Workload {
   kind: 'workload';
   key: string;
   name: string;
   namespace: string;
+  /** IP addresses of the one workload, the preferred first. */
   addresses: string[];
+  /** Where it has no address: the name it is found by, or `*.suffix`. */
+  hostname?: string;
   healthy: boolean;
   /** Keys of the services it belongs to, each with service port → target port. */
   services: Record<string, Record<string, number>>;
+  /** How it must be spoken to; absent = plainly. */
+  protocol?: 'HBONE' | 'LegacyIstioMtls';
+  network?: string;
+  /** Where it is reached from other networks. */
+  networkGateway?: GatewayAddress;
+  waypoint?: GatewayAddress;
+  /** Its addresses are its node's. */
+  hostNetwork?: true;
+  locality?: Locality;
+  node?: string;
+  /** Absent = `Kubernetes`. */
+  clusterId?: string;
+  /** Absent = `cluster.local`. */
+  trustDomain?: string;
+  /** Absent = `default`. */
+  serviceAccount?: string;
+  /** Its share of requests among equals; 0 = none. Absent = 1. */
+  capacity?: number;
 }
 
 /** Policies of all connections and requests. key: `frontend` */

@@ -1,18 +1,33 @@
 import type { BackendTarget } from '../resources/types.ts';
 import type { Names, ResolvedName } from './resolve.ts';
+import { ServiceAddresses } from './service-addresses.ts';
 import type { ServiceEndpoints } from './service-endpoints.ts';
+
+/** Where an endpoint is, and how it is preferred. */
+export interface Place {
+  /** `ip:port` or `unix:/path`. */
+  readonly address: string;
+  /** 0 = the nearest. */
+  readonly tier: number;
+  /** Share of requests among equals. */
+  readonly weight: number;
+}
 
 /** Where a cluster's addresses come from. */
 export interface AddressSource {
-  /** `ip:port` or `unix:/path`; another array whenever they changed. */
-  readonly addresses: readonly string[];
+  /** Changes with the addresses. */
+  readonly version: number;
+  /** By address: what is new or preferred differently since the last time, null for what is gone. */
+  take(): ReadonlyMap<string, Place | null>;
+  /** Why there is no address although there seems to be; null = no such reason. */
+  readonly refusal: string | null;
   /**
    * False: not known yet, wait for `settled`.
    *
    * @param now performance.now()
    */
   ready(now: number): boolean;
-  settled(): Promise<void>;
+  settled(): Promise<unknown>;
   close(): void;
 }
 
@@ -24,7 +39,7 @@ export function addressSource(target: BackendTarget, names: Names, services: Ser
     case 'unix':
       return new FixedAddresses([`unix:${target.path}`]);
     case 'service':
-      return new ServiceAddresses(services, target.namespace, target.name, target.port);
+      return new ServiceAddresses(names, services, target.namespace, target.name, target.port);
     default:
       return new FixedAddresses([]);
   }
@@ -32,11 +47,21 @@ export function addressSource(target: BackendTarget, names: Names, services: Ser
 
 const SETTLED = Promise.resolve();
 
+function place(address: string): [string, Place] {
+  return [address, { address, tier: 0, weight: 1 }];
+}
+
 class FixedAddresses implements AddressSource {
-  readonly addresses: readonly string[];
+  readonly version = 0;
+  readonly refusal = null;
+  readonly #places: ReadonlyMap<string, Place>;
 
   constructor(addresses: readonly string[]) {
-    this.addresses = addresses;
+    this.#places = new Map(addresses.map(place));
+  }
+
+  take(): ReadonlyMap<string, Place> {
+    return this.#places;
   }
 
   ready(): boolean {
@@ -52,11 +77,14 @@ class FixedAddresses implements AddressSource {
 
 /** The addresses of a name, each with the port. */
 class HostAddresses implements AddressSource {
+  readonly refusal = null;
   readonly #names: Names;
   readonly #name: ResolvedName;
   readonly #port: number;
+  /** As of the version, and as they were taken. */
   #resolved: readonly string[] | null = null;
-  #addresses: readonly string[] = [];
+  #taken: readonly string[] = [];
+  #version = 0;
 
   constructor(names: Names, host: string, port: number) {
     this.#names = names;
@@ -64,13 +92,19 @@ class HostAddresses implements AddressSource {
     this.#port = port;
   }
 
-  get addresses(): readonly string[] {
-    const resolved = this.#name.addresses;
-    if (resolved !== this.#resolved) {
-      this.#resolved = resolved;
-      this.#addresses = resolved.map((ip) => joinAddress(ip, this.#port));
+  get version(): number {
+    if (this.#name.addresses !== this.#resolved) {
+      this.#resolved = this.#name.addresses;
+      this.#version++;
     }
-    return this.#addresses;
+    return this.#version;
+  }
+
+  take(): ReadonlyMap<string, Place | null> {
+    const changes = new Map<string, Place | null>(this.#taken.map((address) => [address, null]));
+    this.#taken = this.#name.addresses.map((ip) => joinAddress(ip, this.#port));
+    for (const address of this.#taken) changes.set(...place(address));
+    return changes;
   }
 
   ready(now: number): boolean {
@@ -84,42 +118,6 @@ class HostAddresses implements AddressSource {
   close(): void {
     this.#names.release(this.#name);
   }
-}
-
-/** The addresses behind a service. */
-class ServiceAddresses implements AddressSource {
-  readonly #services: ServiceEndpoints;
-  readonly #namespace: string;
-  readonly #name: string;
-  readonly #port: number;
-  #version = -1;
-  #addresses: readonly string[] = [];
-
-  constructor(services: ServiceEndpoints, namespace: string, name: string, port: number) {
-    this.#services = services;
-    this.#namespace = namespace;
-    this.#name = name;
-    this.#port = port;
-  }
-
-  get addresses(): readonly string[] {
-    const version = this.#services.versionOf(this.#namespace, this.#name);
-    if (version !== this.#version) {
-      this.#version = version;
-      this.#addresses = this.#services.addresses(this.#namespace, this.#name, this.#port);
-    }
-    return this.#addresses;
-  }
-
-  ready(): boolean {
-    return true;
-  }
-
-  settled(): Promise<void> {
-    return SETTLED;
-  }
-
-  close(): void {}
 }
 
 /** `ip:port`, an IPv6 address in brackets. */

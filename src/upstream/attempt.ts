@@ -258,7 +258,7 @@ export class Attempt implements Flight, UpgradeHandler {
       return;
     }
     if (endpoint === undefined && mayWait) void cluster.settled().then(() => this.#choose(false));
-    else if (endpoint === undefined || endpoint === null) this.#fail(new GatewayError('no_healthy_endpoint'));
+    else if (endpoint === undefined || endpoint === null) this.#fail(noEndpoint(cluster));
     else this.#send(cluster, endpoint, now);
   }
 
@@ -433,4 +433,8 @@ function isBodyFailure(call: UpstreamCall, error: unknown): boolean {
   const body = call.body;
   if (body === null || Buffer.isBuffer(body)) return false;
   return body.errored !== null || error instanceof errors.RequestAbortedError;
+}
+
+function noEndpoint({ refusal }: LiveCluster): GatewayError {
+  return refusal === null ? new GatewayError('no_healthy_endpoint') : new GatewayError('not_active', refusal);
 }

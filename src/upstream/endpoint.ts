@@ -13,6 +13,9 @@ export class Endpoint {
   readonly row: EndpointRow;
   /** For affinity: stays with the address. */
   readonly id: number;
+  /** How near it is by the service's preferences, 0 = the nearest; and its share of requests among equals. */
+  tier = 0;
+  weight = 1;
   /** Requests of this worker under way. */
   active = 0;
 

@@ -1,5 +1,5 @@
 import { type AddressSource, addressSource, splitAddress } from './addresses.ts';
-import { pick } from './balance.ts';
+import { makeTiers, pick, pickTiered, type Tiers } from './balance.ts';
 import type { AffinityKey } from './call.ts';
 import type { Cluster, ClusterSpec } from './cluster.ts';
 import { Endpoint } from './endpoint.ts';
@@ -46,9 +46,12 @@ export class LiveCluster implements Cluster {
   readonly #keepAliveMs: number;
   #tls: TlsClient | null = null;
   #source: AddressSource | null = null;
-  /** What `#endpoints` was made from. */
-  #addresses: readonly string[] | null = null;
+  /** Version of the source that `#endpoints` is of. */
+  #version = -1;
+  readonly #byAddress = new Map<string, Endpoint>();
   #endpoints: readonly Endpoint[] = [];
+  /** null = all endpoints are alike. */
+  #tiers: Tiers | null = null;
 
   constructor(spec: ClusterSpec, parts: ClusterParts) {
     this.spec = spec;
@@ -95,12 +98,17 @@ export class LiveCluster implements Cluster {
     this.usedAt = now;
     const source = this.#source ?? this.#open();
     if (!source.ready(now)) return undefined;
-    const addresses = source.addresses;
-    if (addresses !== this.#addresses) this.#rebuild(addresses);
+    if (source.version !== this.#version) this.#update(source);
     const endpoints = this.#endpoints;
-    return endpoints.length === 1
-      ? (endpoints[0] as Endpoint)
-      : pick(endpoints, tried, Date.now(), Math.random, affinity);
+    if (endpoints.length === 1) return endpoints[0] as Endpoint;
+    return this.#tiers === null
+      ? pick(endpoints, tried, Date.now(), Math.random, affinity)
+      : pickTiered(this.#tiers, tried, Date.now(), Math.random, affinity);
+  }
+
+  /** Why there is no endpoint, where the backend has some that this version can't send to; null = no such reason. */
+  get refusal(): string | null {
+    return this.#source?.refusal ?? null;
   }
 
   /** Before the first pick too counts what other workers found out about the endpoints. */
@@ -109,13 +117,13 @@ export class LiveCluster implements Cluster {
     this.usedAt = now;
     try {
       const source = this.#source ?? this.#open();
-      if (source.ready(now) && source.addresses !== this.#addresses) this.#rebuild(source.addresses);
+      if (source.ready(now) && source.version !== this.#version) this.#update(source);
     } catch {
       // TLS material that can't be used: who picks is told.
     }
   }
 
-  settled(): Promise<void> {
+  settled(): Promise<unknown> {
     return this.#source === null ? Promise.resolve() : this.#source.settled();
   }
 
@@ -127,8 +135,10 @@ export class LiveCluster implements Cluster {
   /** Lets go of everything; requests under way finish on their connections. */
   close(): void {
     for (const endpoint of this.#endpoints) this.#drop(endpoint);
+    this.#byAddress.clear();
     this.#endpoints = [];
-    this.#addresses = null;
+    this.#tiers = null;
+    this.#version = -1;
     this.#source?.close();
     this.#source = null;
     this.#parts.open.delete(this);
@@ -141,13 +151,25 @@ export class LiveCluster implements Cluster {
     return this.#source;
   }
 
-  #rebuild(addresses: readonly string[]): void {
-    const before = new Map(this.#endpoints.map((endpoint) => [endpoint.address, endpoint]));
-    const after = addresses.map((address) => before.get(address) ?? this.#endpoint(address));
-    this.#addresses = addresses;
-    this.#endpoints = after;
-    for (const address of addresses) before.delete(address);
-    for (const gone of before.values()) this.#drop(gone);
+  #update(source: AddressSource): void {
+    const { tls } = this.spec;
+    // Nothing is taken while it couldn't be used.
+    if (tls !== null && this.#tls === null) this.#tls = tlsClient(tls, hostOf(this.spec));
+    this.#version = source.version;
+    for (const [address, place] of source.take()) {
+      const known = this.#byAddress.get(address);
+      if (place === null) {
+        if (known !== undefined) this.#drop(known);
+        this.#byAddress.delete(address);
+        continue;
+      }
+      const endpoint = known ?? this.#endpoint(address);
+      endpoint.tier = place.tier;
+      endpoint.weight = place.weight;
+      this.#byAddress.set(address, endpoint);
+    }
+    this.#endpoints = [...this.#byAddress.values()];
+    this.#tiers = makeTiers(this.#endpoints);
   }
 
   #endpoint(address: string): Endpoint {
@@ -155,9 +177,7 @@ export class LiveCluster implements Cluster {
     const { metrics, settings } = services;
     const { host, port } = splitAddress(address);
     const { tls } = this.spec;
-    const tlsHost = hostOf(this.spec, host);
-    if (tls !== null && this.#tls === null) this.#tls = tlsClient(tls, tlsHost);
-    const secure = tls === null ? '' : `${tlsHost}|${tlsIdentity(tls)}`;
+    const secure = tls === null ? '' : `${hostOf(this.spec)}|${tlsIdentity(tls)}`;
     const transport = port < 0 ? 'unix' : tls === null ? 'plaintext' : 'tls';
     const pool = pools.acquire({
       key: `${address}|${secure}|${this.#connectTimeoutMs}|${this.#keepAliveMs}`,
@@ -196,10 +216,10 @@ function hostPort(host: string, port: number, defaultPort: number): string {
 }
 
 /** The name a certificate must carry where the configuration gives none. */
-function hostOf(spec: ClusterSpec, address: string): string {
-  if (spec.target.kind === 'host') return spec.target.host;
-  if (spec.target.kind === 'service') return spec.target.name;
-  return address;
+function hostOf({ target }: ClusterSpec): string {
+  if (target.kind === 'host') return target.host;
+  if (target.kind === 'service') return target.name;
+  return target.kind === 'unix' ? target.path : '';
 }
 
 /** Whole milliseconds that a timer can hold: a longer one would fire at once. */

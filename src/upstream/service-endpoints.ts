@@ -1,5 +1,8 @@
+import { isIPv4 } from 'node:net';
+import { serviceKey } from '../resources/discovery.ts';
+import type { SelfSettings } from '../resources/settings.ts';
 import type { Resource, Service, Workload } from '../resources/types.ts';
-import { joinAddress } from './addresses.ts';
+import { Self, type Standing, standingOf, tierOf } from './locality.ts';
 
 /** A resource of a snapshot that was added, changed, or (null) removed. */
 export interface ResourceChange {
@@ -7,93 +10,288 @@ export interface ResourceChange {
   readonly resource: Resource | null;
 }
 
-/** One service with the workloads that say they belong to it. */
-interface ServiceEntry {
-  service: Service | null;
-  readonly members: Map<string, Workload>;
-  version: number;
+/** What a workload is to a port of a service: where it is reached there, and how it is preferred. */
+export interface Origin {
+  /** An IP address, or a name that has some. */
+  readonly host: string;
+  readonly port: number;
+  /** 0 = the nearest. */
+  readonly tier: number;
+  /** Share of requests among equals, more than 0. */
+  readonly weight: number;
 }
 
+/** A workload, as far as it matters here: there are many of them. */
+interface Member extends Standing {
+  readonly addresses: readonly string[];
+  readonly hostname: string;
+  readonly healthy: boolean;
+  readonly capacity: number;
+  /** What it takes to speak to it that is not there; '' = nothing. */
+  readonly obstacle: string;
+  readonly memberships: readonly Membership[];
+}
+
+interface Membership {
+  readonly entry: ServiceEntry;
+  /** Service port, target port, the next service port …: an object with such keys would have room for each number below them. */
+  readonly ports: readonly number[];
+}
+
+/** One service with the workloads that say they belong to it, and who wants to know of a port of it. */
+class ServiceEntry {
+  readonly key: string;
+  service: Service | null = null;
+  readonly members = new Map<string, Member>();
+  readonly watches = new Set<ServicePort>();
+
+  constructor(key: string) {
+    this.key = key;
+  }
+}
+
+/** What a port of a service is served by, for one who follows its changes. */
+export class ServicePort {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+  /** Changes with what there is to take. */
+  version = 0;
+  /** The service; null where there is none. */
+  entry: ServiceEntry | null = null;
+  readonly #self: Self;
+  /** What has changed since it was last taken, by workload; `whole`: all else is gone. */
+  #changed = new Map<string, Origin | null>();
+  #whole = true;
+  /** Why nothing serves the port, as of a version. */
+  #refusal = { version: -1, reason: null as string | null };
+
+  constructor(self: Self, namespace: string, name: string, port: number) {
+    this.#self = self;
+    this.namespace = namespace;
+    this.name = name;
+    this.port = port;
+  }
+
+  /** By workload: what serves the port, or null where it doesn't any more. `whole`: what is not named doesn't either. */
+  take(): { whole: boolean; origins: ReadonlyMap<string, Origin | null> } {
+    const taken = { whole: this.#whole, origins: this.#changed };
+    this.#changed = new Map();
+    this.#whole = false;
+    return taken;
+  }
+
+  /** Why there is nothing that serves the port although there seems to be; null = no such reason. */
+  get refusal(): string | null {
+    if (this.#refusal.version !== this.version) this.#refusal = { version: this.version, reason: this.#obstacle() };
+    return this.#refusal.reason;
+  }
+
+  /** A workload of the service is new or another, or has gone (null). */
+  changed(key: string, member: Member | null): void {
+    this.version++;
+    this.#changed.set(key, member === null ? null : this.#origin(member));
+  }
+
+  /** Nothing is as it was. */
+  reset(entry: ServiceEntry | null): void {
+    this.version++;
+    this.entry = entry;
+    this.#whole = true;
+    this.#changed = new Map();
+    for (const [key, member] of entry?.members ?? []) {
+      const origin = this.#origin(member);
+      if (origin !== null) this.#changed.set(key, origin);
+    }
+  }
+
+  #origin(member: Member): Origin | null {
+    return member.obstacle === '' && waypointOf(this.entry?.service) === '' ? this.#candidate(member) : null;
+  }
+
+  /** The workload's origin, were there no obstacle. */
+  #candidate(member: Member): Origin | null {
+    const { entry, port } = this;
+    const service = entry?.service;
+    const own = service?.ports[port];
+    if (!service || own === undefined || member.capacity === 0) return null;
+    if (!member.healthy && service.loadBalancer?.healthPolicy !== 'AllowAll') return null;
+    const target = targetOf(member, entry, port) || own;
+    const tier = tierOf(service.loadBalancer, this.#self.standing, member);
+    const host = member.addresses.find((address) => suits(address, service.ipFamilies)) ?? member.hostname;
+    return target === 0 || tier === null || host === '' ? null : { host, port: target, tier, weight: member.capacity };
+  }
+
+  #obstacle(): string | null {
+    const service = this.entry?.service;
+    if (!service) return null;
+    const subject = `The service ${service.namespace}/${service.hostname}`;
+    const waypoint = waypointOf(service);
+    if (waypoint !== '') return `${subject} is reached through its waypoint ${waypoint} by HBONE, ${NOT_SPOKEN}`;
+    for (const member of this.entry?.members.values() ?? []) {
+      if (member.obstacle !== '' && this.#candidate(member) !== null) return `${subject} ${member.obstacle}`;
+    }
+    return null;
+  }
+}
+
+const NOT_SPOKEN = 'which this version does not speak.';
+
 /**
- * The addresses behind services: each healthy workload that names the service, at the port the service's port leads to there. A
- * change costs the services it concerns; a service's addresses are put together when a request next asks for them.
+ * What serves services: the workloads that name them, each at the port that the service's port leads to there. A change costs what is
+ * followed of the services it concerns, and no more.
  */
 export class ServiceEndpoints {
+  readonly #self: Self;
   readonly #entries = new Map<string, ServiceEntry>();
-  /** `namespace/name` and `namespace/hostname` → service key. */
-  readonly #aliases = new Map<string, string>();
-  readonly #workloads = new Map<string, Workload>();
-  /** Versions are never used twice, so that a service removed and made again is seen as changed. */
-  #versions = 0;
+  /** `namespace/name` → keys of the services of that short name. */
+  readonly #byName = new Map<string, Set<string>>();
+  readonly #workloads = new Map<string, Member>();
+  /** `namespace/name` → who follows a port of the service called so. */
+  readonly #watches = new Map<string, Set<ServicePort>>();
+
+  /** `self`: where this process runs; null = nothing is known of it. */
+  constructor(self: SelfSettings | null = null) {
+    this.#self = new Self(self);
+  }
 
   apply(changes: Iterable<ResourceChange>): void {
     for (const { key, resource } of changes) {
-      if (key.startsWith('service/')) this.#setService(key, resource?.kind === 'service' ? resource : null);
-      else if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
+      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
+      else if (key.startsWith('service/')) this.#setService(key, resource?.kind === 'service' ? resource : null);
     }
   }
 
-  /** Changes whenever the service's addresses may have; 0 = there is no such service. */
-  versionOf(namespace: string, name: string): number {
-    return this.#find(namespace, name)?.version ?? 0;
+  /** Follows a port of a service, by the service's host name or else its name; `unwatch` it at the end. */
+  watch(namespace: string, name: string, port: number): ServicePort {
+    const watch = new ServicePort(this.#self, namespace, name, port);
+    getOrAdd(this.#watches, `${namespace}/${name}`, () => new Set()).add(watch);
+    this.#bind(watch);
+    return watch;
   }
 
-  /** `ip:port` of each endpoint of a service, sorted. */
-  addresses(namespace: string, name: string, port: number): string[] {
-    const entry = this.#find(namespace, name);
-    if (entry === undefined || entry.service === null) return [];
-    const { key, ports } = entry.service;
-    const found = new Set<string>();
-    for (const workload of entry.members.values()) {
-      const target = workload.services[key]?.[port] ?? ports[port];
-      if (!workload.healthy || target === undefined) continue;
-      for (const ip of workload.addresses) found.add(joinAddress(ip, target));
-    }
-    return [...found].sort();
+  unwatch(watch: ServicePort): void {
+    const called = `${watch.namespace}/${watch.name}`;
+    const others = this.#watches.get(called);
+    others?.delete(watch);
+    if (others?.size === 0) this.#watches.delete(called);
+    watch.entry?.watches.delete(watch);
   }
 
-  #find(namespace: string, name: string): ServiceEntry | undefined {
-    const key = this.#aliases.get(`${namespace}/${name}`);
-    return key === undefined ? undefined : this.#entries.get(key);
+  /** Services, workloads and ports followed. */
+  get sizes(): { services: number; workloads: number; watches: number } {
+    let watches = 0;
+    for (const set of this.#watches.values()) watches += set.size;
+    return { services: this.#entries.size, workloads: this.#workloads.size, watches };
+  }
+
+  #find(namespace: string, name: string): ServiceEntry | null {
+    const exact = this.#entries.get(serviceKey(namespace, name));
+    if (exact?.service) return exact;
+    // Of several services of one short name always the same, in whatever order they came.
+    const [key] = [...(this.#byName.get(`${namespace}/${name}`) ?? [])].sort();
+    return this.#entries.get(key ?? '') ?? null;
+  }
+
+  #bind(watch: ServicePort): void {
+    watch.entry?.watches.delete(watch);
+    const entry = this.#find(watch.namespace, watch.name);
+    entry?.watches.add(watch);
+    watch.reset(entry);
   }
 
   #setService(key: string, service: Service | null): void {
-    const entry = this.#touch(key);
-    if (entry.service !== null) for (const alias of aliasesOf(entry.service)) this.#aliases.delete(alias);
+    const entry = getOrAdd(this.#entries, key, () => new ServiceEntry(key));
+    const called = new Set<string>();
+    if (entry.service !== null) {
+      const name = `${entry.service.namespace}/${entry.service.name}`;
+      const keys = this.#byName.get(name);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#byName.delete(name);
+      called.add(name).add(`${entry.service.namespace}/${entry.service.hostname}`);
+    }
     entry.service = service;
-    if (service !== null) for (const alias of aliasesOf(service)) this.#aliases.set(alias, key);
-    this.#forgetEmpty(key, entry);
+    if (service !== null) {
+      const name = `${service.namespace}/${service.name}`;
+      getOrAdd(this.#byName, name, () => new Set<string>()).add(key);
+      called.add(name).add(`${service.namespace}/${service.hostname}`);
+    }
+    for (const name of called) for (const watch of this.#watches.get(name) ?? []) this.#bind(watch);
+    this.#forgetEmpty(entry);
   }
 
   #setWorkload(key: string, workload: Workload | null): void {
-    for (const service of Object.keys(this.#workloads.get(key)?.services ?? {})) {
-      const entry = this.#touch(service);
-      entry.members.delete(key);
-      this.#forgetEmpty(service, entry);
+    const before = this.#workloads.get(key);
+    const member = workload === null ? null : this.#member(workload);
+    for (const { entry } of before?.memberships ?? []) entry.members.delete(key);
+    for (const { entry } of member?.memberships ?? []) entry.members.set(key, member as Member);
+    const concerned = new Set(
+      [...(before?.memberships ?? []), ...(member?.memberships ?? [])].map(({ entry }) => entry),
+    );
+    for (const entry of concerned) {
+      for (const watch of entry.watches) watch.changed(key, entry.members.get(key) ?? null);
+      this.#forgetEmpty(entry);
     }
-    if (workload === null) {
-      this.#workloads.delete(key);
-      return;
-    }
-    this.#workloads.set(key, workload);
-    for (const service of Object.keys(workload.services)) this.#touch(service).members.set(key, workload);
+    if (member === null) this.#workloads.delete(key);
+    else this.#workloads.set(key, member);
+    if (workload === null || !this.#self.learn(workload)) return;
+    for (const watches of this.#watches.values()) for (const watch of watches) watch.reset(watch.entry);
   }
 
-  #touch(key: string): ServiceEntry {
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = { service: null, members: new Map(), version: 0 };
-      this.#entries.set(key, entry);
-    }
-    entry.version = ++this.#versions;
-    return entry;
+  #member(workload: Workload): Member {
+    const { addresses, hostname = '', healthy, capacity = 1, services } = workload;
+    return {
+      ...standingOf(workload),
+      addresses,
+      hostname,
+      healthy,
+      capacity,
+      obstacle: this.#obstacleOf(workload),
+      memberships: Object.entries(services).map(([key, ports]) => ({
+        entry: getOrAdd(this.#entries, key, () => new ServiceEntry(key)),
+        ports: Object.entries(ports).flatMap(([port, target]) => [Number(port), target]),
+      })),
+    };
   }
 
-  #forgetEmpty(key: string, entry: ServiceEntry): void {
-    if (entry.service === null && entry.members.size === 0) this.#entries.delete(key);
+  /** What it takes to speak to a workload that is not there, as a part of a sentence about its service; '' = nothing. */
+  #obstacleOf({ protocol, network = '', networkGateway, addresses, hostname = '' }: Workload): string {
+    if (networkGateway !== undefined && network !== this.#self.network) {
+      return `is in the network "${network}", reached through that network's gateway by HBONE, ${NOT_SPOKEN}`;
+    }
+    if (protocol === 'HBONE') return `has workloads that are reached by HBONE, ${NOT_SPOKEN}`;
+    if (protocol === 'LegacyIstioMtls') return `has workloads that are reached by Istio's mutual TLS, ${NOT_SPOKEN}`;
+    if (addresses.length > 0 || !hostname.startsWith('*')) return '';
+    return `is found by names like ${hostname}, which this version can not resolve.`;
+  }
+
+  #forgetEmpty({ key, service, members }: ServiceEntry): void {
+    if (service === null && members.size === 0) this.#entries.delete(key);
   }
 }
 
-function aliasesOf(service: Service): string[] {
-  return [`${service.namespace}/${service.name}`, `${service.namespace}/${service.hostname}`];
+/** The workload's own word on which port a service's port leads to; 0 = it has none. */
+function targetOf({ memberships }: Member, entry: ServiceEntry | null, port: number): number {
+  const ports = memberships.find((membership) => membership.entry === entry)?.ports ?? [];
+  for (let i = 0; i < ports.length; i += 2) if (ports[i] === port) return ports[i + 1] ?? 0;
+  return 0;
+}
+
+/** Where the service's waypoint is, if requests from gateways must go through it; '' = they need not. */
+function waypointOf(service: Service | null | undefined): string {
+  if (service?.ingressUseWaypoint !== true) return '';
+  return service.waypoint?.destination ?? service.weightedWaypoints?.[0]?.destination.destination ?? '';
+}
+
+function suits(address: string, families: Service['ipFamilies']): boolean {
+  return families === undefined || families === 'Dual' || isIPv4(address) === (families === 'IPv4');
+}
+
+function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
 }

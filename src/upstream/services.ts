@@ -1,5 +1,5 @@
 import type { Expressions } from '../cel/index.ts';
-import type { Settings } from '../resources/settings.ts';
+import type { SelfSettings, Settings } from '../resources/settings.ts';
 import type { EndpointTable } from '../state/shared/endpoint-table.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -11,6 +11,8 @@ export type ConnectGuard = (host: string, port: number) => string | null;
 /** What a worker lends to the upstream room. */
 export interface UpstreamServices {
   readonly settings: Pick<Settings, 'connectTimeoutMs' | 'poolIdleTimeoutMs' | 'poolMaxSize' | 'dnsLookupFamily'>;
+  /** Where this process runs; absent = nothing is known of it. */
+  readonly self?: SelfSettings;
   readonly endpoints: EndpointTable;
   readonly metrics: Metrics;
   readonly log: Logger;

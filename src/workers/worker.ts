@@ -61,7 +61,14 @@ const cel = new Expressions(gatewayEnvironment({ customFunctions: settings.custo
   log.debug('an expression failed', { policy, error: error.message });
 });
 
-const upstream = { settings, endpoints: EndpointTable.open(boot.endpoints, index), metrics, log, cel };
+const upstream = {
+  settings,
+  self: settings.self,
+  endpoints: EndpointTable.open(boot.endpoints, index),
+  metrics,
+  log,
+  cel,
+};
 const clusters = new Clusters(upstream);
 const dispatch = createDispatch(upstream);
 const credentials = new Credentials({ metrics, log });
