@@ -3,6 +3,7 @@ import { ROUTE_TYPES } from '../facts/llm.ts';
 import type { InactivePart } from '../resources/catalogue.ts';
 import { celExpression, duration, jsonMap, own, size } from '../resources/schema/common.ts';
 import { isNetwork } from '../upstream/address-guard.ts';
+import { aiMessage } from './ai-message.ts';
 import { definePolicy } from './definition.ts';
 import { promptGuardSchema } from './prompt-guard.ts';
 
@@ -111,6 +112,7 @@ export const aiPolicy = definePolicy<AiPolicyValue>({
   levels: ['route', 'backend'],
   phase: 'llm-request',
   protects: false,
+  wire: [{ spec: 'backend', field: 'ai', message: aiMessage }],
   inactiveParts: (value) =>
     INACTIVE.filter(({ name }) => value[name] !== undefined && value[name] !== null).map(
       ({ name, protects }): InactivePart => ({ path: [name], protects }),

@@ -5,6 +5,7 @@ import { fileOrInline, own, secret } from '../resources/schema/common.ts';
 import type { UpstreamCall } from '../upstream/call.ts';
 import { cloudAuth, cloudFaults, holdsBody, inactiveCloudParts } from './backend-auth-cloud.ts';
 import { MINTED_KINDS } from './backend-auth-kinds.ts';
+import { backendAuthMessage } from './backend-auth-message.ts';
 import { type CredentialLocation, credentialLocationSchema } from './credential-location.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 
@@ -95,6 +96,7 @@ export const backendAuth = definePolicy({
   levels: ['route', 'backend'],
   phase: 'backend',
   protects: false,
+  wire: [{ spec: 'backend', field: 'auth', message: backendAuthMessage }],
   inactiveParts(value: Value): InactivePart[] {
     if (value === 'copilot') return [];
     const parts: InactivePart[] = NOT_EXECUTED.filter((kind) => value[kind] !== undefined).map((kind) => ({

@@ -240,10 +240,14 @@ function writeValue(value: unknown): WireMessage {
 
 /**
  * An enum: each name of configuration and the name of its value in the proto; of two names of one value the first is read. `zero`: the name
- * that the enum's value 0 has, which is the one that is not there; undefined where 0 says nothing.
+ * that the enum's value 0 has, which is the one that is not there; undefined where 0 says nothing. `alsoRead`: values that are not written.
  */
-export function oneWord<Name extends string>(names: Readonly<Record<Name, string>>, zero?: NoInfer<Name>): Wire<Name> {
-  const byWire = new Map<unknown, Name>();
+export function oneWord<Name extends string>(
+  names: Readonly<Record<Name, string>>,
+  zero?: NoInfer<Name>,
+  alsoRead: Readonly<Record<string, NoInfer<Name>>> = {},
+): Wire<Name> {
+  const byWire = new Map<unknown, Name>(Object.entries(alsoRead));
   for (const [name, value] of Object.entries(names) as [Name, string][]) {
     if (!byWire.has(value)) byWire.set(value, name);
   }

@@ -366,6 +366,198 @@ const BACKEND: Record<string, readonly Case[]> = {
     [{ keepalives: { time: '1m', interval: '5s', retries: 0 }, connectTimeout: '250ms' }],
   ],
   http: [[{}], [{ version: 'HTTP/2', requestTimeout: '5s' }], [{ version: '1.1' }, { version: 'HTTP/1.1' }]],
+  backendAuth: [
+    [{ passthrough: {} }],
+    [{ passthrough: { location: { header: { name: 'x-token' } } } }],
+    [{ key: 'secret' }],
+    [{ key: '' }],
+    [{ key: { value: 'secret', location: { queryParameter: { name: 'key' } } } }],
+    [{ key: { value: 'secret' } }, { key: 'secret' }],
+    [{ gcp: {} }, { gcp: { type: 'accessToken' } }],
+    [{ gcp: { type: 'accessToken', credential: '{"type":"service_account"}' } }],
+    [{ gcp: { type: 'idToken', audience: 'https://a.example' } }],
+    [{ gcp: { type: 'idToken' } }],
+    [{ aws: {} }],
+    [
+      {
+        aws: {
+          region: 'eu-west-1',
+          serviceName: 'bedrock',
+          accessKeyId: 'id',
+          secretAccessKey: 's',
+          sessionToken: 't',
+        },
+      },
+    ],
+    [{ aws: { accessKeyId: 'id', secretAccessKey: 's' } }],
+    [
+      {
+        aws: {
+          region: 'eu-west-1',
+          assumeRole: {
+            roleArn: 'arn:aws:iam::1:role/a',
+            sessionName: 'name',
+            tags: [
+              { key: 'team', value: 'a' },
+              { key: 'none', value: '' },
+              { key: 'app', expression: 'jwt.sub' },
+            ],
+          },
+        },
+      },
+    ],
+    [{ aws: { assumeRole: { roleArn: 'arn:aws:iam::1:role/a', sessionName: { expression: 'jwt.sub' } } } }],
+    [{ azure: { implicit: {} } }],
+    [{ azure: { developerImplicit: {} } }],
+    [{ azure: { explicitConfig: { clientSecret: { tenant_id: 't', client_id: 'c', client_secret: 's' } } } }],
+    [{ azure: { explicitConfig: { managedIdentity: {} } } }],
+    [{ azure: { explicitConfig: { managedIdentity: { userAssignedIdentity: { resourceId: 'r' } } } } }],
+    [{ azure: { explicitConfig: { workloadIdentity: {} } } }],
+    [{ jwtSign: { signingKey: 'PEM' } }],
+    [
+      {
+        jwtSign: {
+          signingKey: 'PEM',
+          alg: 'ES384',
+          kid: 'k',
+          claims: { iss: 'a', n: 1, deep: { list: [null] } },
+          ttl: '1m',
+          location: { header: { name: 'authorization', prefix: 'Snowflake ' } },
+        },
+      },
+    ],
+    [{ oauthTokenExchange: { host: 'auth.example:443' } }],
+    [
+      {
+        oauthTokenExchange: {
+          host: 'auth.example:443',
+          policies: SERVICE_POLICIES,
+          path: '/token',
+          grantType: 'jwtBearer',
+          subjectToken: { source: { header: { name: 'x-token' } }, tokenType: 'urn:ietf:params:oauth:token-type:jwt' },
+          actorToken: { source: { expression: 'source.identity' }, enforceMayAct: true },
+          audiences: ['a'],
+          scopes: ['b'],
+          resources: ['c'],
+          requestedTokenType: 'urn:ietf:params:oauth:token-type:access_token',
+          clientAuth: { method: 'clientSecretBasic', clientId: 'id', clientSecret: 's' },
+          additionalParams: { x: '"y"' },
+          authorizationLocation: { cookie: { name: 'token' } },
+          cache: { maxEntries: 0, defaultTtl: '5m' },
+        },
+      },
+    ],
+    [
+      { oauthTokenExchange: { host: 'auth.example:443', clientAuth: { clientId: 'id', clientSecret: 's' } } },
+      {
+        oauthTokenExchange: {
+          host: 'auth.example:443',
+          clientAuth: { method: 'clientSecretBasic', clientId: 'id', clientSecret: 's' },
+        },
+      },
+    ],
+    [{ oauthTokenExchange: { host: 'auth.example:443', clientAuth: { method: 'clientSecretPost', clientId: 'id' } } }],
+    [
+      {
+        crossAppAccess: {
+          identityProvider: {
+            host: 'idp.example:443',
+            clientAuth: {
+              method: 'privateKeyJwt',
+              clientId: 'id',
+              signingKey: 'PEM',
+              certificate: 'CERT',
+              certificateHeader: 'x5t#S256',
+              alg: 'PS256',
+              kid: 'k',
+              assertionAudience: 'aud',
+            },
+          },
+          resourceAuthorizationServer: {
+            backend: 'ns/as',
+            path: '/t',
+            clientAuth: { method: 'clientSecretPost', clientId: 'id', clientSecret: 's' },
+          },
+          audience: 'aud',
+          resources: ['r'],
+          scopes: ['s'],
+          accessTokenScopes: [],
+          subjectToken: { source: { header: { name: 'x-id' } } },
+          cache: {},
+        },
+      },
+    ],
+    [{ credentials: [{ location: { header: { name: 'x-api-key' } }, key: 'k' }] }],
+    [{ key: 'a', credentials: [{ location: { cookie: { name: 'c' } }, key: 'k' }] }],
+  ],
+  ai: [
+    [{}],
+    [
+      {
+        defaults: { temperature: 0, stop: ['a'], nothing: null },
+        overrides: { model: 'gpt-5', stream: false },
+        transformations: { max_tokens: 'min(llmRequest.max_tokens, 100)' },
+        finalTransformations: { user: 'jwt.sub' },
+        prompts: { append: [{ role: 'user', content: '' }], prepend: [{ role: 'system', content: 'Be brief.' }] },
+        modelAliases: { fast: 'gpt-5-mini', 'claude-*': 'claude-5' },
+        promptCaching: { cacheSystem: false, cacheTools: true, minTokens: 0, cacheMessageOffset: 2 },
+        routes: { '/v1/messages': 'messages', '*': 'passthrough', '/v1/chat/completions': 'completions' },
+      },
+    ],
+    [{ promptCaching: {} }, { promptCaching: { minTokens: 1024 } }],
+    [
+      {
+        promptGuard: {
+          streaming: 'Enabled',
+          request: [
+            {
+              regex: { action: 'reject', rules: [{ builtin: 'ssn' }, { pattern: 'a+' }] },
+              rejection: { body: '', status: 400 },
+            },
+            {
+              webhook: {
+                target: { host: 'guard.example:8000' },
+                headers: { 'x-a': 'jwt.sub' },
+                forwardHeaderMatches: [
+                  { name: 'x-b', value: { exact: '' } },
+                  { name: ':path', value: { regex: '/v1/.*' } },
+                ],
+                failureMode: 'failOpen',
+              },
+              scope: ['toolInput', 'toolOutput'],
+            },
+            { openAIModeration: { model: 'omni-moderation-latest', policies: { backendAuth: { key: 'k' } } } },
+            { bedrockGuardrails: { guardrailIdentifier: 'i', guardrailVersion: '1', region: 'eu-west-1' } },
+            {
+              googleModelArmor: {
+                templateId: 't',
+                projectId: 'p',
+                location: 'europe-west4',
+                policies: SERVICE_POLICIES,
+              },
+            },
+            {
+              azureContentSafety: {
+                endpoint: 'https://a.example',
+                analyzeText: {
+                  severityThreshold: 0,
+                  apiVersion: 'v',
+                  blocklistNames: ['b'],
+                  haltOnBlocklistHit: false,
+                },
+              },
+              rejection: { body: [255], status: 451 },
+            },
+          ],
+          response: [
+            { regex: { rules: [{ builtin: 'email' }] } },
+            { azureContentSafety: { endpoint: 'e', analyzeText: {} } },
+          ],
+        },
+      },
+    ],
+    [{ promptGuard: {} }, { promptGuard: { streaming: 'Disabled' } }],
+  ],
   health: [
     [{}],
     [
