@@ -96,4 +96,70 @@ describe('publisher', () => {
     const reader = new SnapshotReader(made.attach(0));
     expect(read(reader, new Map()).get('backend/default/a')).toEqual(backend('a', `${'x'.repeat(20_000)}9`));
   });
+
+  it('puts a delta into force, beside what a file holds', async () => {
+    const { publisher: made } = publisher();
+    made.publish([backend('file')]);
+    const reader = new SnapshotReader(made.attach(0));
+    expect(await made.apply({ changed: [backend('a'), backend('b')], removed: [] })).toEqual(new Map());
+    expect(made.version).toBe(2);
+    // The same again is nothing; a file's own change leaves the others.
+    await made.apply({ changed: [backend('a')], removed: ['backend/default/never'] });
+    expect(made.version).toBe(2);
+    expect(made.publish([backend('file', 'other')])).toBe(1);
+    await made.apply({ changed: [backend('b', 'other')], removed: ['backend/default/a'] });
+    const state = read(reader, new Map());
+    expect([...state.values()]).toEqual([backend('file', 'other'), backend('b', 'other')]);
+    expect([...made.resources()]).toEqual(expect.arrayContaining([...state.values()]));
+  });
+
+  it('lets neither side touch what is of the other', async () => {
+    const { publisher: made } = publisher();
+    made.publish([backend('file')]);
+    const faults = await made.apply({
+      changed: [backend('file', 'other'), backend('given')],
+      removed: ['backend/default/file'],
+    });
+    expect([...faults.keys()]).toEqual(['backend/default/file']);
+    expect(() => made.publish([backend('file'), backend('given', 'other')])).toThrow('backend/default/given');
+    const state = read(new SnapshotReader(made.attach(0)), new Map());
+    expect([...state.values()]).toEqual([backend('file'), backend('given')]);
+    // What one has let go of the other may have.
+    await made.apply({ changed: [], removed: ['backend/default/given'] });
+    made.publish([backend('given', 'other')]);
+    expect(await made.apply({ changed: [backend('file', 'new')], removed: [] })).toEqual(new Map());
+    expect([...read(new SnapshotReader(made.attach(0)), new Map()).values()]).toEqual([
+      backend('given', 'other'),
+      backend('file', 'new'),
+    ]);
+  });
+
+  it('publishes a large delta as versions of bounded size, in the order given, removals last', async () => {
+    const { publisher: made, published } = publisher();
+    const many = Array.from({ length: 1000 }, (_, i) => backend(`b${i}`, 'x'.repeat(i === 500 ? 100_000 : 10)));
+    await made.apply({ changed: many, removed: [] });
+    await made.apply({ changed: [], removed: many.map(({ key }) => key) });
+    const reader = new SnapshotReader(made.attach(0));
+    const keys: string[] = [];
+    let versions = 0;
+    for (let next = reader.read(); next !== null; next = reader.read(), versions++) {
+      const bytes = next.changes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+      expect(next.changes.length).toBeLessThanOrEqual(64);
+      expect(next.changes.length === 1 || bytes <= 64 * 1024).toBe(true);
+      for (const { key, value } of next.changes) keys.push(value === null ? `-${key}` : key);
+    }
+    expect(keys).toEqual([...many.map(({ key }) => key), ...many.map(({ key }) => `-${key}`)]);
+    expect(versions).toBe(published());
+    expect(versions).toBeGreaterThan(30);
+  });
+
+  it('refuses of a delta what does not fit, says so, and takes the rest', async () => {
+    const { publisher: made } = publisher(64 * 1024);
+    const large = backend('large', 'x'.repeat(80_000));
+    const faults = await made.apply({ changed: [backend('a'), large, backend('b')], removed: [] });
+    expect([...faults.keys()]).toEqual([large.key]);
+    expect(faults.get(large.key)).toMatch(/snapshotMaxBytes/);
+    const state = read(new SnapshotReader(made.attach(0)), new Map());
+    expect([...state.values()]).toEqual([backend('a'), backend('b')]);
+  });
 });

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EndpointTable } from '../../../src/state/shared/endpoint-table.ts';
-import { pick } from '../../../src/upstream/balance.ts';
+import { makeTiers, pick, pickTiered, type Tiers } from '../../../src/upstream/balance.ts';
 import { Clusters } from '../../../src/upstream/clusters.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { Health } from '../../../src/upstream/health.ts';
@@ -94,6 +94,76 @@ describe('a pick', () => {
     all[2]!.row.evict(now + 20_000);
     expect(draw(all, 100, null, now).get(all[1]!.address)).toBe(100);
     expect(draw(all, 100, [all[1]!.address], now).get(all[2]!.address)).toBe(100);
+  });
+});
+
+describe('a pick by nearness and weight', () => {
+  /** Endpoints by their tiers. */
+  function tiered(...tiers: number[]): Endpoint[] {
+    const made = endpoints(tiers.length);
+    tiers.forEach((tier, i) => {
+      (made[i] as Endpoint).tier = tier;
+    });
+    return made;
+  }
+
+  function drawTiered(from: readonly Endpoint[], times: number, tried: string[] | null = null): Map<string, number> {
+    const tiers = makeTiers(from) as Tiers;
+    const counts = new Map<string, number>();
+    for (let i = 0; i < times; i++) {
+      const address = pickTiered(tiers, tried, Date.now())?.address ?? 'none';
+      counts.set(address, (counts.get(address) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  it('is only made where endpoints differ', () => {
+    expect(makeTiers([])).toBeNull();
+    expect(makeTiers(endpoints(3))).toBeNull();
+    expect(makeTiers(tiered(2, 2))).toBeNull();
+    expect(makeTiers(tiered(2, 1))).not.toBeNull();
+  });
+
+  it('is of the nearest, and of the next where none of those can serve', () => {
+    const all = tiered(1, 0, 2, 1, 0);
+    const at = (...indexes: number[]): string[] => indexes.map((i) => all[i]?.address as string).sort();
+    const from = (tried: string[] | null = null): string[] => [...drawTiered(all, 300, tried).keys()].sort();
+    expect(from()).toEqual(at(1, 4));
+    all[1]?.row.evict(Date.now() + 60_000);
+    expect(from()).toEqual(at(4));
+    expect(from(at(4))).toEqual(at(0, 3));
+    all[4]?.row.evict(Date.now() + 30_000);
+    expect(from()).toEqual(at(0, 3));
+    expect(from(at(0, 3))).toEqual(at(2));
+    // Nobody is left: the one whose eviction ends first, before one that was tried.
+    expect(from(at(0, 2, 3))).toEqual(at(4));
+    all[1]?.row.restore();
+    expect(from()).toEqual(at(1));
+  });
+
+  it('draws as often as the weights say, and looks at the load of what was drawn', () => {
+    const all = endpoints(2) as [Endpoint, Endpoint];
+    all[0].weight = 3;
+    // The lighter one is picked only where both draws are of it, as the other has the better score.
+    all[1].begin();
+    const counts = drawTiered(all, 16_000);
+    expect(counts.get(all[1].address)).toBeGreaterThan(600);
+    expect(counts.get(all[1].address)).toBeLessThan(1_400);
+  });
+
+  it('keeps an affinity among the equally near', () => {
+    const all = tiered(0, 0, 0, 1, 1);
+    const tiers = makeTiers(all) as Tiers;
+    const picked = (hash: number, tried: string[] | null = null) =>
+      pickTiered(tiers, tried, Date.now(), Math.random, { hash } as never)?.address as string;
+    const chosen = new Set<string>();
+    for (let hash = 1; hash < 100; hash++) {
+      const address = picked(hash);
+      expect(picked(hash)).toBe(address);
+      chosen.add(address);
+    }
+    expect([...chosen].sort()).toEqual(all.slice(0, 3).map(({ address }) => address));
+    expect(all.slice(3).map(({ address }) => address)).toContain(picked(7, [...chosen]));
   });
 });
 

@@ -418,6 +418,19 @@ describe('changes', () => {
     expect((await house.serve({ host: 'a.test' })).downstream.text).toBe('a');
   });
 
+  it('gives a hostname that is given up to the other listener that has it', async () => {
+    const house = new House(listener('l', { hostname: 'a.test' }), route('a'));
+    const other = route('b', { listenerKeys: ['listener/80/m'] });
+    house.publish(other, listener('m', { hostname: 'a.test' }));
+    expect((await house.serve({ host: 'a.test' })).downstream.text).toBe('a');
+    expect(house.plan.listenersOf('bind/80').map(({ name }) => name)).toEqual(['l', 'm']);
+    house.remove('listener/80/l');
+    expect((await house.serve({ host: 'a.test' })).downstream.text).toBe('b');
+    house.publish(listener('m', { hostname: 'a.test', bindKey: 'bind/81' }));
+    expect((await house.serve({ host: 'a.test' })).downstream.status).toBe(404);
+    expect(house.plan.listenersOf('bind/80')).toEqual([]);
+  });
+
   it('moves a listener to another hostname', async () => {
     const house = new House(listener('l', { hostname: 'a.test' }), route('a'));
     house.publish(listener('l', { hostname: 'b.test' }));
