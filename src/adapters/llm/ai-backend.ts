@@ -8,6 +8,7 @@ import { type AccountOption, forwardToAccount } from './endpoints/account.ts';
 import { readBody } from './endpoints/body.ts';
 import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
+import { passUpload } from './endpoints/upload.ts';
 import { detect } from './formats/detect.ts';
 import { forwardJson } from './forward-json.ts';
 import type { Asked, AskedBackend } from './issuers.ts';
@@ -98,10 +99,12 @@ export class AiBackendServer implements AskedBackend {
     receiveEndpoint(incoming, endpoint);
     const { exchange } = incoming;
     if (!endpoint.asksModel) return forwardToAccount(incoming, endpoint, this.#accounts, plan, this.#services);
+    const chooseFor = (model: string) => this.#choose(incoming, plan, model, null);
+    if (await passUpload(incoming, endpoint, chooseFor, this.#services)) return;
     const bytes = await holdRequest(incoming, this.#services);
     if (exchange.endCause !== null) return;
     const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);
-    return forwardEndpoint(incoming, endpoint, body, this.#choose(incoming, plan, body.model, null), this.#services);
+    return forwardEndpoint(incoming, endpoint, body, chooseFor(body.model), this.#services);
   }
 
   #serveResponse(incoming: Incoming, asked: ResponseRequest, plan: ContextPlan): void | Promise<void> {

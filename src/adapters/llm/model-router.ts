@@ -10,6 +10,7 @@ import { type AccountOption, chooseAccount, forwardToAccount, onlyChoice } from 
 import { readBody } from './endpoints/body.ts';
 import { type Endpoint, endpointFor } from './endpoints/endpoint.ts';
 import { forwardEndpoint, receiveEndpoint } from './endpoints/serve-endpoint.ts';
+import { passUpload } from './endpoints/upload.ts';
 import { detect } from './formats/detect.ts';
 import { forwardJson } from './forward-json.ts';
 import type { Asked, AskedBackend } from './issuers.ts';
@@ -63,6 +64,8 @@ export class ModelRouter implements AskedBackend {
   readonly #models: readonly RoutedModel[];
   readonly #virtual: ReadonlyMap<string, VirtualModel>;
   readonly #conditional: ReadonlyMap<string, ConditionalModel>;
+  /** Who serves a request may depend on all that its body says. */
+  readonly #readsBodies: boolean;
   readonly #plans: ContextPlans;
   readonly #directory = new ModelDirectory();
 
@@ -85,6 +88,7 @@ export class ModelRouter implements AskedBackend {
     this.asked = planned;
     this.#virtual = new Map(router.virtualModels.map((virtual) => [virtual.name, virtual]));
     this.#conditional = conditionalModels(router.virtualModels, services.cel);
+    this.#readsBodies = this.#conditional.size > 0 || this.#models.some(({ rules }) => rules !== null);
     this.#plans = new ContextPlans(planned, services.cel);
   }
 
@@ -168,6 +172,8 @@ export class ModelRouter implements AskedBackend {
     const { exchange } = incoming;
     if (!endpoint.asksModel)
       return forwardToAccount(incoming, endpoint, this.#accounts(exchange), plan, this.#services);
+    const chooseFor = (model: string) => this.#choose(incoming, plan, model);
+    if (!this.#readsBodies && (await passUpload(incoming, endpoint, chooseFor, this.#services))) return;
     const bytes = await holdRequest(incoming, this.#services);
     if (exchange.endCause !== null) return;
     const body = readBody(bytes, exchange.headers.get('content-type') ?? '', plan.members);

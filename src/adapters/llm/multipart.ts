@@ -3,9 +3,9 @@
  * a text field.
  */
 const MAX_PARTS = 256;
-const MAX_HEADER_BYTES = 4096;
-const MAX_VALUE_BYTES = 1024;
-const HEAD_END = Buffer.from('\r\n\r\n');
+export const MAX_HEADER_BYTES = 4096;
+export const MAX_VALUE_BYTES = 1024;
+export const HEAD_END = Buffer.from('\r\n\r\n');
 const DASH = 0x2d;
 const CR = 0x0d;
 
@@ -58,9 +58,8 @@ export class MultipartForm {
 
   /** The form in `body`; null where it isn't well formed, is empty, or has too many parts. */
   static read(body: Buffer, contentType: string): MultipartForm | null {
-    const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
-    if (boundary === null) return null;
-    const delimiter = Buffer.from(`\r\n--${boundary[1] ?? boundary[2]}`);
+    const delimiter = delimiterOf(contentType);
+    if (delimiter === null) return null;
     const first = delimiter.subarray(2);
     // What stands before the first delimiter is nobody's; usually there is nothing.
     const atOnce = body.subarray(0, first.length).equals(first);
@@ -184,7 +183,14 @@ function escaped(name: string): string {
   return name.replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll('"', '%22');
 }
 
-function dispositionOf(head: string): { name: string | null; isFile: boolean } {
+/** What stands between parts, with the line end in front of it; null where the type says no boundary. */
+export function delimiterOf(contentType: string): Buffer | null {
+  const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
+  return boundary === null ? null : Buffer.from(`\r\n--${boundary[1] ?? boundary[2]}`);
+}
+
+/** `head`: the fields of a part. */
+export function dispositionOf(head: string): { name: string | null; isFile: boolean } {
   const disposition = /(?:^|\r\n)content-disposition:([^\r\n]*)/i.exec(head)?.[1] ?? '';
   const name = /;\s*name=(?:"([^"]*)"|([^\s;"]+))/i.exec(disposition);
   return { name: name?.[1] ?? name?.[2] ?? null, isFile: /;\s*filename\*?=/i.test(disposition) };

@@ -163,6 +163,11 @@ export class ProviderTarget {
     return typeof this.#auth === 'object' && this.#auth !== null && 'aws' in this.#auth;
   }
 
+  /** True where a body must be there before it leaves, for a signature or for a policy on the provider. */
+  get needsBody(): boolean {
+    return this.signs || this.#hooks.holdBody === true;
+  }
+
   /**
    * The format a request of type `route` for `model` is sent in: the client's own where the provider takes it, else one it can be
    * converted to. Throws `unsupported_conversion` where there is none.
