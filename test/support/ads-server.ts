@@ -126,6 +126,7 @@ export class AdsStream {
 
   /** A message of these bytes; `part` of it only where a share is given. */
   sendBytes(bytes: Buffer, part = 1): void {
+    if (this.raw.destroyed || this.raw.writableEnded) return;
     this.#head();
     const message = frame(bytes);
     this.raw.write(message.subarray(0, Math.floor(message.length * part)));
@@ -133,7 +134,7 @@ export class AdsStream {
 
   /** Ends the stream with a gRPC status. */
   end(code: number, message = ''): void {
-    if (this.raw.destroyed) return;
+    if (this.raw.destroyed || this.raw.writableEnded) return;
     if (!this.raw.headersSent) {
       this.raw.respond({ ...HEAD, 'grpc-status': String(code), 'grpc-message': message }, { endStream: true });
       return;
