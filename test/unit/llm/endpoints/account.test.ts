@@ -129,7 +129,7 @@ describe('a request that names no model', () => {
       [CLAUDE, GEMINI],
       { url: '/v1/batches' },
       'unsupported_conversion',
-      /No provider here has batches/,
+      /No provider here has batches.*: openAI, azure, groq, togetherai\./,
     ],
     [
       'nobody has the name',
@@ -143,7 +143,7 @@ describe('a request that names no model', () => {
       [OPENAI, CLAUDE],
       { url: '/v1/batches?provider=anthropic' },
       'unsupported_conversion',
-      /has no batches/,
+      /has no batches.*: openAI, azure, groq, togetherai\./,
     ],
   ])('is refused where %s', async (_, models, request, code, message) => {
     const llm = llmBench({ models });
