@@ -81,6 +81,8 @@ export interface UwsRequest {
 }
 
 export interface UwsApp {
+  /** Closes every connection now; calls their handlers before it returns. */
+  close(): UwsApp;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   connect(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   /** Takes GETs with a WebSocket key of 24 characters, before other handlers. */

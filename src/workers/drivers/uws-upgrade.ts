@@ -11,7 +11,7 @@ export function asksForWebSocket({ method, upgrade, headers, contentLength, chun
   return upgrade === 'websocket' && method === 'GET' && contentLength === -1 && !chunked && headers.has(KEY);
 }
 
-/** The client's half of an exchange that may end in a WebSocket. Answered like any other, that answer is the connection's last. */
+/** The client's half of an exchange that may end in a WebSocket. It can be answered like any other; the connection is to close behind that. */
 export class UwsUpgradeDownstream extends UwsDownstream {
   override readonly upgrade: DownstreamUpgrade;
 

@@ -69,7 +69,13 @@ export class UwsWebSocket implements DriverWebSocket, UpgradedWebSocket {
         port.failed();
       }
     });
-    return owner.#socket === null ? null : owner;
+    if (owner.#socket !== null) return owner;
+    try {
+      response.close();
+    } catch {
+      // It is closed already.
+    }
+    return null;
   }
 
   private constructor(port: UwsWebSocketPort) {

@@ -5,8 +5,8 @@
  * normalises requests; `test/conformance/http1` says case by case where it falls short.
  *
  * A thread that runs it must end by itself: an exception that reaches native code, or `worker.terminate()`, ends the whole
- * process. So everything is caught, and `drain` then `close` leave the thread's loop empty but for idle connections, which the
- * binding closes within 12 s. It tells nothing of connections, only of requests: `openConnections` counts open exchanges.
+ * process. So everything is caught, and `drain` then `close` leave the thread's loop empty. It tells nothing of connections, only of
+ * requests: `openConnections` counts open exchanges and WebSockets.
  */
 import { Exchange } from '../../exchange.ts';
 import type { Driver, Listening, ListenOptions } from './driver.ts';
@@ -14,7 +14,7 @@ import { checkHttp1Head, REFUSALS, Refusal } from './framing.ts';
 import { HeadFlusher } from './head-flusher.ts';
 import { serve } from './serve.ts';
 import { Slabs } from './slabs.ts';
-import type { UwsBinding, UwsContext, UwsRequest, UwsResponse } from './uws-binding.ts';
+import type { UwsApp, UwsBinding, UwsContext, UwsRequest, UwsResponse } from './uws-binding.ts';
 import { loadUws } from './uws-binding.ts';
 import type { UwsPortState } from './uws-downstream.ts';
 import { UwsDownstream } from './uws-downstream.ts';
@@ -32,6 +32,8 @@ export const uwsDriver: Driver = {
   },
 };
 
+/** What is complete, and the last words of WebSockets, are sent within so long once the port closes. */
+const GOODBYE_MS = 300;
 const NOT_FIELD_NAME = /[^!#$%&'*+\-.^_`|~0-9a-z]/;
 const NOT_PLAIN = /[^\t\x20-\x7e]/;
 
@@ -50,6 +52,7 @@ class UwsPort implements Listening, UwsPortState, UwsWebSocketPort {
   draining = false;
   readonly webSockets = new Set<UwsWebSocket>();
   readonly #binding: UwsBinding;
+  #app: UwsApp | null = null;
   #token: object | null = null;
   #first: UwsDownstream | null = null;
   #exchanges = 0;
@@ -66,6 +69,7 @@ class UwsPort implements Listening, UwsPortState, UwsWebSocketPort {
     const host = address === '' && !ipv6 ? '0.0.0.0' : address;
     const exclusive = reusePort ? 0 : this.#binding.LIBUS_LISTEN_EXCLUSIVE_PORT;
     const app = this.#binding.App();
+    this.#app = app;
     app.any('/*', (response, request) => this.#onRequest(response, request, null));
     const accept = this.#onRequest.bind(this);
     app.ws('/*', webSocketBehavior(limits.maxMessageBytes, accept));
@@ -131,6 +135,9 @@ class UwsPort implements Listening, UwsPortState, UwsWebSocketPort {
         webSocket.failed();
       }
     }
+    const app = this.#app;
+    this.#app = null;
+    if (app !== null) setTimeout(() => app.close(), GOODBYE_MS);
     this.#release();
   }
 

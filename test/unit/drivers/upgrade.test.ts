@@ -233,6 +233,31 @@ describe.runIf(hasUws)(`a switch of protocols over HTTP/1.1: ${uwsTitle}`, () =>
     expect([client.text, listening.openConnections]).toEqual(['', 0]);
   });
 
+  it('ends with its port, whether or not the client says goodbye; so do idle connections and exchanges', async () => {
+    const told: string[] = [];
+    const { listening } = await serving('uws', (exchange) => {
+      if (exchange.downstream.upgrade !== null) {
+        const connection = shout(exchange);
+        if (connection !== null) connection.onClose = () => goodbye(connection);
+      } else if (exchange.path === '/idle') answer(exchange, 'idle');
+      else exchange.downstream.onAbort = () => told.push(exchange.path);
+    });
+    const clients = [GET('/', SWITCH), GET('/idle'), GET('/pending')].map((text) =>
+      new RawClient(listening.port).send(text),
+    );
+    const [silent, idle, pending] = clients as [RawClient, RawClient, RawClient];
+    // Takes the gateway's end of the connection for none of its own.
+    silent.socket.allowHalfOpen = true;
+    await silent.until(({ text }) => text.endsWith('\r\n\r\n'));
+    await idle.until(({ text }) => text.endsWith('idle'));
+    await eventually(() => listening.openConnections === 2);
+    listening.close();
+    for (const client of [idle, pending]) await client.until(({ closed }) => closed);
+    await silent.until(({ text }) => text.endsWith(WIRE.uws.goodbye));
+    await eventually(() => silent.send('still here').closed);
+    expect([told, listening.openConnections]).toEqual([['/pending'], 0]);
+  });
+
   it('with a key of another length is not granted', async () => {
     let granted: unknown;
     const { listening } = await serving('uws', (exchange) => {

@@ -168,7 +168,7 @@ function table(driver: 'node' | 'uws'): void {
   });
 
   it('reads frames that are split anywhere', async () => {
-    const { client, provider } = await stage(driver);
+    const { client, provider } = await stage(driver, { times: { pingMs: 60_000 } });
     const bytes: Buffer[] = [];
     const sender = frameSender(new PassThrough().on('data', (chunk: Buffer) => bytes.push(chunk)));
     const said = ['{"type":"a"}', `{"type":"b","text":"${'ä€'.repeat(60)}"}`, '{"type":"c"}'];
