@@ -1,7 +1,6 @@
 /** What is said about a configuration file: faults refuse it, notices go with it. */
 
-/** Where a value stands inside the file: keys and indexes from the root. */
-export type Path = readonly (string | number)[];
+export { formatPath, type Path } from '../resources/schema/walk.ts';
 
 /** One thing that is wrong. Lines and columns count from 1 and refer to the file as the operator wrote it. */
 export interface Fault {
@@ -65,17 +64,4 @@ export function groupNotices(file: string, notices: readonly Notice[]): string[]
     const text = formatNotice(file, group[0] as Notice);
     return group.length === 1 ? text : `${text} (and ${group.length - 1} more of the kind)`;
   });
-}
-
-const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
-
-/** Joins a path as it is written in faults: `binds[0].gateways["my gateway"]`. */
-export function formatPath(path: Path): string {
-  let text = '';
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else if (!PLAIN_KEY.test(part)) text += `[${JSON.stringify(part)}]`;
-    else text += text === '' ? part : `.${part}`;
-  }
-  return text;
 }

@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import type { ValueFault } from '../resources/schema/validate.ts';
+import { optionsOf } from '../resources/schema/walk.ts';
 import type { Path } from './fault.ts';
-import { optionsOf } from './schema-walk.ts';
-import type { ValueFault } from './validate.ts';
 import { fingerprint } from './watch.ts';
 
 /** Larger files are refused: no certificate, key set or API document comes near it. */

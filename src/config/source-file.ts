@@ -1,18 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Catalogue } from '../resources/catalogue.ts';
+import { ExpressionFinder } from '../resources/schema/expressions.ts';
 import { buildConfigSchema, type ConfigSchema } from '../resources/schema/index.ts';
+import { type ValueFault, validate, valueAt } from '../resources/schema/validate.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { Resource } from '../resources/types.ts';
 import { ConfigDocument } from './document.ts';
-import { ExpressionFinder, expressionFaults } from './expressions.ts';
+import { expressionFaults } from './expressions.ts';
 import { ConfigError, type Fault, formatPath, type Notice, type Path } from './fault.ts';
 import { FileFields } from './files.ts';
 import { Lines } from './lines.ts';
 import { normalize } from './normalize/index.ts';
 import type { Position } from './positions.ts';
 import { type Environment, substitute } from './substitute.ts';
-import { type ValueFault, validate, valueAt } from './validate.ts';
 import { FileWatch, fingerprint } from './watch.ts';
 
 /** A configuration that can be published. */
@@ -30,6 +31,9 @@ export interface LoadFailure {
   error: ConfigError;
 }
 
+/** Takes what a file says that is no part of the configuration out of its value; returns what is wrong with it. */
+export type ReadHeader = (value: Record<string, unknown>) => readonly ValueFault[];
+
 /** The operator's configuration file: agentgateway's local YAML (or JSON), turned into resources and settings. */
 export class ConfigSource {
   readonly path: string;
@@ -43,6 +47,7 @@ export class ConfigSource {
   #functions: string | null = null;
   /** The configuration itself, where it is not in a file. */
   readonly #inline: string | null;
+  readonly #header: ReadHeader | null;
   /** Files of the last load, each with its fingerprint from before it was read. */
   #files: ReadonlyMap<string, string> = new Map();
 
@@ -50,8 +55,13 @@ export class ConfigSource {
    * `path` is shown in faults as it is given here. With `text`, that is the configuration, `path` only its name, and files it
    * refers to are looked for in the working directory.
    */
-  constructor(path: string, catalogue: Catalogue, options: { env?: Environment; text?: string } = {}) {
+  constructor(
+    path: string,
+    catalogue: Catalogue,
+    options: { env?: Environment; text?: string; header?: ReadHeader } = {},
+  ) {
     this.#inline = options.text ?? null;
+    this.#header = options.header ?? null;
     this.#shown = path;
     this.path = resolve(path);
     this.#catalogue = catalogue;
@@ -59,6 +69,11 @@ export class ConfigSource {
     this.#schema = buildConfigSchema(catalogue);
     this.#fileFields = new FileFields(this.#schema);
     this.#expressions = new ExpressionFinder(this.#schema);
+  }
+
+  /** Files of the last load, absolute, each with what told its state from others before it was read (see `fingerprint`). */
+  get files(): ReadonlyMap<string, string> {
+    return this.#files;
   }
 
   /**
@@ -120,9 +135,11 @@ export class ConfigSource {
     }
     const { value } = document;
     const place = ({ path, message, hint }: ValueFault) => this.#fault(document.at(path), path, message, hint);
+    const misled = this.#header?.(value) ?? [];
     const missing = await this.#fileFields.read(value, dirname(this.path), files);
     const { data, faults: wrong } = validate(this.#schema, value);
-    if (data === null || missing.length > 0) return refuse([...missing, ...wrong].map(place));
+    if (data === null || misled.length + missing.length > 0)
+      return refuse([...misled, ...missing, ...wrong].map(place));
 
     const written = (path: Path): boolean => valueAt(value, path) !== undefined;
     const unreadable = this.#expressionFaults(value, document);

@@ -1,8 +1,8 @@
 import type { Catalogue, CatalogueEntry, PolicyLevel } from '../../resources/catalogue.ts';
+import type { ValueFault } from '../../resources/schema/validate.ts';
 import type { PolicyMap, Resource } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
-import type { ValueFault } from '../validate.ts';
 
 /** Something accepted but not executed, before it is known where in the file it stands. */
 export interface InactiveNote {

@@ -1,11 +1,11 @@
-import { createSecureContext } from 'node:tls';
 import { nearest } from '../../resources/did-you-mean.ts';
+import { isHostname, normalHostname } from '../../resources/hostnames.ts';
 import type { LocalServerTls } from '../../resources/schema/index.ts';
+import { certificateFault } from '../../resources/server-tls.ts';
 import type { Bind, Listener, PolicyMap, ServerTls } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';
-import { isHostname, normalHostname } from './hostnames.ts';
 
 type Protocol = Listener['protocol'];
 
@@ -230,11 +230,8 @@ export class Ports {
       context.fault(tls.path, 'tls needs cert and key');
       return null;
     }
-    try {
-      createSecureContext({ cert, key, ...(root === '' ? {} : { ca: root }) });
-    } catch (error) {
-      context.fault(tls.path, `these certificates cannot be used: ${opensslReason(error)}`);
-    }
+    const fault = certificateFault(settings);
+    if (fault !== null) context.fault(tls.path, `these certificates cannot be used: ${fault}`);
     return settings;
   }
 
@@ -245,12 +242,6 @@ export class Ports {
     this.#context.fault(tls.path, `${version} is not served`, 'use TLS_V1_2 or TLS_V1_3');
     return null;
   }
-}
-
-/** OpenSSL's reason without its numbers: `key values mismatch`. */
-function opensslReason(error: unknown): string {
-  const { reason, message } = error as { reason?: string; message?: string };
-  return reason ?? message ?? String(error);
 }
 
 /** Every listener that a gateway reference can mean. */

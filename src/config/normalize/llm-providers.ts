@@ -1,9 +1,9 @@
 import { nearest } from '../../resources/did-you-mean.ts';
 import type { LocalLlm, LocalLlmModel, LocalLlmProvider } from '../../resources/schema/index.ts';
+import { validate } from '../../resources/schema/validate.ts';
 import type { AiProvider, PolicyMap } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
-import { validate } from '../validate.ts';
 import type { Context } from './context.ts';
 import { hostTarget, noteProvider } from './targets.ts';
 

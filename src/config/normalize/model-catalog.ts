@@ -6,10 +6,10 @@ import {
   priceFileSchema,
   pricesOf,
 } from '../../resources/schema/model-catalog.ts';
+import { validate } from '../../resources/schema/validate.ts';
 import type { Path } from '../fault.ts';
 import { parseYaml } from '../parse-yaml.ts';
 import type { Section } from '../section.ts';
-import { validate } from '../validate.ts';
 import type { Context } from './context.ts';
 
 /**

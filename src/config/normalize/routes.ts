@@ -1,8 +1,8 @@
+import { isHostname, normalHostname } from '../../resources/hostnames.ts';
 import type { LocalRoute, LocalRouteBackend, LocalRouteMatch } from '../../resources/schema/index.ts';
 import type { PathMatch, Route, RouteBackend, RouteMatch, ValueMatch } from '../../resources/types.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';
-import { isHostname, normalHostname } from './hostnames.ts';
 import { type KnownNames, normalizeTarget } from './targets.ts';
 
 const ANY_PATH: PathMatch = { pathPrefix: '/' };

@@ -7,9 +7,9 @@ import { parse } from 'yaml';
 import { buildCatalogue } from '../../../src/catalogue.ts';
 import { formatPath } from '../../../src/config/fault.ts';
 import { ConfigError, ConfigSource, formatFault } from '../../../src/config/index.ts';
-import { literalsOf, schemasAt } from '../../../src/config/schema-walk.ts';
 import type { Catalogue } from '../../../src/resources/catalogue.ts';
 import { buildConfigSchema } from '../../../src/resources/schema/index.ts';
+import { literalsOf, schemasAt } from '../../../src/resources/schema/walk.ts';
 import { CATALOGUE, directoryWith } from './support.ts';
 
 /**

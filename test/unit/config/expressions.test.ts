@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { buildCatalogue } from '../../../src/catalogue.ts';
-import { ExpressionFinder } from '../../../src/config/expressions.ts';
 import { ConfigError, ConfigSource, formatFault } from '../../../src/config/index.ts';
+import { ExpressionFinder } from '../../../src/resources/schema/expressions.ts';
 import { buildConfigSchema } from '../../../src/resources/schema/index.ts';
 import { type JsonSchema, jsonSchema } from '../../../src/resources/schema/json-schema.ts';
 

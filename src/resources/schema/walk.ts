@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { unwrapped } from '../resources/schema/unwrap.ts';
+import { unwrapped } from './unwrap.ts';
 
 /** Looking into zod schemas: which keys an object takes, what stands below a key, through unions and wrappers. */
+
+/** Where a value stands inside a document: keys and indexes from the root. */
+export type Path = readonly (string | number)[];
 
 /** Wrappers inside wrappers; schemas that refer to themselves end here. */
 const MAX_DEPTH = 24;
@@ -65,4 +68,17 @@ export function literalsOf(schemas: readonly z.ZodType[]): string[] {
     for (const value of values) if (typeof value === 'string') texts.add(value);
   }
   return [...texts];
+}
+
+const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+
+/** Joins a path as it is written in faults: `binds[0].gateways["my gateway"]`. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (!PLAIN_KEY.test(part)) text += `[${JSON.stringify(part)}]`;
+    else text += text === '' ? part : `.${part}`;
+  }
+  return text;
 }

@@ -1,8 +1,7 @@
 import type { z } from 'zod';
-import { nearest } from '../resources/did-you-mean.ts';
-import { isObject } from '../resources/json.ts';
-import type { Path } from './fault.ts';
-import { childrenOf, fieldsOf, literalsOf, schemasAt } from './schema-walk.ts';
+import { nearest } from '../did-you-mean.ts';
+import { isObject } from '../json.ts';
+import { childrenOf, fieldsOf, literalsOf, type Path, schemasAt } from './walk.ts';
 
 /** What is wrong with a value, before it is known where in the file it stands. */
 export interface ValueFault {
