@@ -7,13 +7,17 @@ import { frontendHttpLimits } from '../policies/frontend-http.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { PolicyLevel } from '../resources/catalogue.ts';
 import { backendKey } from '../resources/keys.ts';
+import { mergePolicies, type PolicyLayer } from '../resources/merge-policies.ts';
+import { listenerTargets, routeTargets, targetName } from '../resources/policy-targets.ts';
 import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
 import { parseHostPort } from '../resources/schema/common.ts';
 import type {
   AiBackend,
   Backend,
   BackendTarget,
+  Bind,
   Frontend,
+  Listener,
   PolicyMap,
   Resource,
   RouteBackend,
@@ -22,7 +26,6 @@ import type {
 import type { BackendHooks, Dispatch } from '../upstream/call.ts';
 import type { Cluster, ClusterSpec } from '../upstream/cluster.ts';
 import type { Dependencies, Dependent } from './dependencies.ts';
-import { mergePolicies } from './effective-policies.ts';
 import { holdingTo } from './holding.ts';
 import type { PlannedListener, PlannedRoute } from './planned.ts';
 import {
@@ -36,7 +39,7 @@ import {
   type WeightedBackend,
   wrapDispatch,
 } from './program.ts';
-import { listenerTargets, routeTargets, type TargetedPolicies, targetName } from './targeted-policies.ts';
+import type { TargetedPolicies } from './targeted-policies.ts';
 
 /** What compiling needs besides the resources. */
 export interface CompilerServices {
@@ -84,8 +87,10 @@ export class Compiler {
     return this.#for(listener, () => {
       const { resource } = listener;
       this.#uses(resource.key);
-      const frontend = this.#policies(this.#frontend(), 'frontend', 'frontend');
-      const maps = [...this.#attached(listenerTargets(resource), 'gateway'), resource.policies];
+      const targets = this.#targetsOf(resource);
+      const all = [this.#frontend(), ...this.#attached(targets, 'frontend')];
+      const frontend = this.#policies(this.#merged(all), 'frontend', 'frontend');
+      const maps = [...this.#attached(targets, 'gateway'), resource.policies];
       const own = this.#policies(this.#merged(maps), 'gateway', resource.key);
       return {
         steps: [...frontend.steps, ...own.steps],
@@ -101,7 +106,7 @@ export class Compiler {
       const { key, backends } = route.resource;
       this.#uses(listener.resource.key);
       const maps = [
-        ...this.#attached(listenerTargets(listener.resource), 'route'),
+        ...this.#attached(this.#targetsOf(listener.resource), 'route'),
         ...[...parents, route].flatMap((one) => this.#routePolicies(one)),
       ];
       const own = this.#policies(this.#merged(maps), 'route', key, this.#bodyLimit(backends));
@@ -186,8 +191,14 @@ export class Compiler {
     return (this.#resource('frontend') as Frontend | undefined)?.policies ?? NO_POLICIES;
   }
 
-  /** Policy maps attached from outside to these targets; that there are none is a dependency too. */
-  #attached(targets: readonly TargetedPolicy['target'][], phase: TargetedPolicy['phase']): PolicyMap[] {
+  /** What a listener is attached to by policies from outside: its gateway, perhaps the port of its bind, itself. */
+  #targetsOf(listener: Listener): TargetedPolicy['target'][] {
+    const bind = this.#resource(listener.bindKey) as Bind | undefined;
+    return listenerTargets(listener, bind?.port ?? 0);
+  }
+
+  /** Policies attached from outside to these targets; that there are none is a dependency too. */
+  #attached(targets: readonly TargetedPolicy['target'][], phase: TargetedPolicy['phase']): PolicyLayer[] {
     return targets.flatMap((target) => {
       const name = targetName(target);
       this.#uses(name);
@@ -196,13 +207,13 @@ export class Compiler {
   }
 
   /** Everything a route brings along: what is attached to it, then its own. */
-  #routePolicies({ resource }: PlannedRoute): PolicyMap[] {
+  #routePolicies({ resource }: PlannedRoute): PolicyLayer[] {
     this.#uses(resource.key);
     return [...this.#attached(routeTargets(resource), 'route'), resource.policies];
   }
 
-  #merged(maps: readonly PolicyMap[]): PolicyMap {
-    return mergePolicies(maps, this.#services.policies);
+  #merged(layers: readonly PolicyLayer[]): PolicyMap {
+    return mergePolicies(layers, this.#services.policies);
   }
 
   #policies(values: PolicyMap, level: PolicyLevel, scope: string, limit?: number): PolicySet {

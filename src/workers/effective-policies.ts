@@ -8,22 +8,6 @@ export interface EffectivePolicy {
   readonly value: unknown;
 }
 
-/**
- * Merges policy maps, the most general first: a later map's value replaces an earlier one's of the same name, unless the policy says how
- * the two are merged.
- */
-export function mergePolicies(maps: readonly PolicyMap[], registry: ReadonlyMap<string, PolicyDefinition>): PolicyMap {
-  if (maps.length === 1) return maps[0] as PolicyMap;
-  const merged: Record<string, unknown> = {};
-  for (const map of maps) {
-    for (const [name, value] of Object.entries(map)) {
-      const merge = Object.hasOwn(merged, name) ? registry.get(name)?.merge : undefined;
-      merged[name] = merge === undefined ? value : merge(merged[name], value);
-    }
-  }
-  return merged;
-}
-
 /** Sorts by phase and, within a phase, by the registry's order. */
 export function orderPolicies(map: PolicyMap, registry: ReadonlyMap<string, PolicyDefinition>): EffectivePolicy[] {
   const names = Object.keys(map);
@@ -53,11 +37,12 @@ function place(definition: PolicyDefinition, places: Map<string, number>): numbe
 }
 
 /**
- * Names of what protects in these policies but isn't executed by this version, e.g. `authorization` or `ai.promptGuard`.
- * A route under any of them answers 503: it never serves unprotected.
+ * Names of what protects in these policies but isn't executed by this version, e.g. `authorization` or `ai.promptGuard`, and of
+ * what of `map` no registry knows: that may protect. A route under any of them answers 503: it never serves unprotected.
  */
-export function unguarded(policies: readonly EffectivePolicy[]): string[] {
-  const names: string[] = [];
+export function unguarded(policies: readonly EffectivePolicy[], map: PolicyMap): string[] {
+  const known = new Set(policies.map(({ definition }) => definition.name));
+  const names = Object.keys(map).filter((name) => !known.has(name));
   for (const { definition, value } of policies) {
     if (definition.compile === undefined) {
       if (definition.protects) names.push(definition.name);

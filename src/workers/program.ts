@@ -108,7 +108,7 @@ export function compilePolicies(
     if (level === 'backend') prepares.unshift((_, exchange) => hold(exchange));
     else steps.unshift(hold);
   }
-  return { steps, onResponse, wraps, prepares, tls, holdBody, unguarded: unguarded(ordered), values };
+  return { steps, onResponse, wraps, prepares, tls, holdBody, unguarded: unguarded(ordered, values), values };
 }
 
 /** The refusal for what isn't guarded, or null. */

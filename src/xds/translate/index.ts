@@ -1,0 +1,2 @@
+export { fromResources, type TypedResource } from './from-resources.ts';
+export { type Translated, Translator } from './translator.ts';
