@@ -4,7 +4,7 @@ import type { PolicySpec, PolicyWire } from '../../../src/resources/catalogue.ts
 import { parseDuration } from '../../../src/resources/schema/common.ts';
 import { schemaAt } from '../../../src/resources/schema/policies.ts';
 import { WireError, type WireMessage } from '../../../src/resources/wire.ts';
-import { messageType } from '../../../src/xds/wire/protos.ts';
+import { messageType, protos } from '../../../src/xds/wire/protos.ts';
 
 const SPECS = {
   traffic: messageType('agentgateway.dev.resource.TrafficPolicySpec'),
@@ -88,6 +88,10 @@ const MCP_AUTHENTICATION = {
   clientId: 'id',
   clientSecret: 'secret',
 };
+
+const MCP_DEFAULTS = { issuer: 'a', audiences: [], resourceMetadata: {}, jwks: '{}', mode: 'optional' };
+
+const OTEL = { provider_backend: { backend: 'a' } };
 
 const TRAFFIC: Record<string, readonly Case[]> = {
   timeout: [[{}], [{ requestTimeout: '1m30s', backendRequestTimeout: '250ms' }], [{ requestTimeout: '0s' }]],
@@ -684,5 +688,201 @@ describe.each([
   it('is tried out for every policy that has such a message', () => {
     const said = [...POLICIES.values()].filter((policy) => policy.wire?.some((wire) => wire.spec === spec));
     expect(Object.keys(policies).sort()).toEqual(said.map((policy) => policy.name).sort());
+  });
+});
+
+describe('policies and the specs of control planes', () => {
+  const NAMES = { traffic: 'TrafficPolicySpec', backend: 'BackendPolicySpec', frontend: 'FrontendPolicySpec' } as const;
+
+  /** Fields that no policy has. */
+  const UNCLAIMED = [
+    // Backends copy no requests; routes do.
+    'backend.request_mirror',
+    // Labels of metrics are a setting of the process.
+    'frontend.metrics',
+  ];
+  /** Fields whose message decides which of two policies it is. */
+  const SHARED = ['traffic.jwt'];
+  /** Policies that only configuration files can say. */
+  const UNSAID = ['networkExtAuthz', 'oidc', 'onClientAbort', 'sessionAffinity'];
+
+  it('have every field for exactly one policy', () => {
+    const fields = Object.entries(NAMES).flatMap(([spec, type]) =>
+      (protos().lookupType(`agentgateway.dev.resource.${type}`).oneofs.kind?.oneof ?? []).map(
+        (field) => `${spec}.${field}`,
+      ),
+    );
+    const claims = [...POLICIES.values()].flatMap((policy) =>
+      (policy.wire ?? []).map(({ spec, field }) => `${spec}.${field}`),
+    );
+    expect(fields.length).toBeGreaterThan(40);
+    expect([...new Set(claims), ...UNCLAIMED].sort()).toEqual(fields.sort());
+    expect(claims.filter((claim, index) => claims.indexOf(claim) !== index)).toEqual(SHARED);
+  });
+
+  it('say every policy wherever it can stand', () => {
+    const SAID_IN: Record<string, PolicySpec[]> = {
+      frontend: ['frontend'],
+      gateway: ['traffic'],
+      route: ['traffic', 'backend'],
+      backend: ['backend'],
+    };
+    const missing = [...POLICIES.values()].filter((policy) =>
+      policy.levels.some((level) => !policy.wire?.some(({ spec }) => SAID_IN[level]?.includes(spec))),
+    );
+    expect(missing.map((policy) => policy.name).sort()).toEqual(UNSAID);
+  });
+
+  it.each<[name: string, spec: PolicySpec, value: unknown]>([
+    ['apiKey', 'traffic', { keys: [{ key: 'a', allowedModels: [] }] }],
+    ['apiKey', 'traffic', { keys: [{ key: 'a', allowBatches: true }] }],
+    ['apiKey', 'traffic', { keys: [{ key: 'a', metadata: 'text' }] }],
+    ['basicAuth', 'traffic', { htpasswd: { file: '/x' } }],
+    ['jwtAuth', 'traffic', { issuer: 'a', jwks: { url: 'https://a.example' } }],
+    ['mcpAuthentication', 'traffic', { issuer: 'a', audiences: [], resourceMetadata: {} }],
+    ['mcpAuthentication', 'backend', { issuer: 'a', audiences: [], resourceMetadata: {}, jwks: { file: '/x' } }],
+    ['transformations', 'traffic', { request: { replace: '{}' } }],
+    ['localRateLimit', 'traffic', []],
+    ['requestRedirect', 'traffic', { authority: { full: 'a.example' } }],
+    ['requestRedirect', 'traffic', { authority: 'auto' }],
+    ['urlRewrite', 'traffic', { authority: { full: 'a.example' } }],
+    ['urlRewrite', 'traffic', { authority: { port: 80 } }],
+    ['urlRewrite', 'traffic', { authority: 'auto', path: { full: '/' } }],
+    ['accessLog', 'frontend', { database: { llm: 'full' } }],
+    ['frontend.tcp', 'frontend', { keepalives: { enabled: false } }],
+    ['frontend.tls', 'frontend', { minVersion: 'TLS_V1_0' }],
+    ['frontend.tls', 'frontend', { cipherSuites: ['RC4'] }],
+    ['tcp', 'backend', { keepalives: { enabled: false }, connectTimeout: '1s' }],
+    ['http', 'backend', { version: 'HTTP/3' }],
+    ['inferenceRouting', 'backend', { endpointPicker: { host: 'a:1' }, destinationMode: 'passthrough' }],
+    ['backendTLS', 'backend', { cert: '', key: '' }],
+    ['backendAuth', 'backend', 'copilot'],
+    ['backendAuth', 'backend', { keys: ['a', 'b'] }],
+    ['backendAuth', 'backend', { key: { file: '/x' } }],
+    ['backendAuth', 'backend', { gcp: { audience: 'a' } }],
+    ['backendAuth', 'backend', { aws: { accessKeyId: 'a', secretAccessKey: 'b', assumeRole: { roleArn: 'c' } } }],
+    ['ai', 'backend', { mediaFetch: { allow: true } }],
+    ['ai', 'backend', { strict: true }],
+    ['ai', 'backend', { routes: { '*': 'textCompletions' } }],
+    ['ai', 'backend', { promptGuard: { request: [{ azureContentSafety: { endpoint: 'e', detectJailbreak: {} } }] } }],
+    [
+      'ai',
+      'backend',
+      { promptGuard: { request: [{ regex: { rules: [] }, rejection: { headers: { remove: ['a'] } } }] } },
+    ],
+    ['requestMirror', 'traffic', { backend: { host: 'unix:/x' }, percentage: 1 }],
+  ])('refuse what they have no place for: %s', (name, spec, value) => {
+    expect(() => written(name, spec, value)).toThrow(WireError);
+  });
+
+  it.each<[name: string, spec: PolicySpec, message: WireMessage]>([
+    ['extAuthz', 'traffic', { ext_authz: { grpc: {} } }],
+    ['extAuthz', 'traffic', { ext_authz: { target: {}, grpc: {} } }],
+    ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, failure_mode: 7 } }],
+    ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{}] } }],
+    ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{ a2a: {} }] } }],
+    [
+      'extAuthz',
+      'traffic',
+      { ext_authz: { target: { backend: 'a' }, inline_policies: [{ backend_tls: {} }, { backend_tls: {} }] } },
+    ],
+    ['jwtAuth', 'traffic', { jwt: { providers: [{ issuer: 'a' }] } }],
+    ['jwtAuth', 'traffic', { jwt: { providers: [{ issuer: 'a', inline: '{}' }], mcp: {} } }],
+    ['mcpAuthentication', 'traffic', { jwt: { providers: [{ issuer: 'a', inline: '{}' }] } }],
+    ['mcpAuthentication', 'traffic', { jwt: { providers: [], mcp: {} } }],
+    ['mcpAuthentication', 'backend', { mcp_authentication: { issuer: 'a' } }],
+    ['mcpGuardrails', 'backend', { mcp_guardrails: { processors: [{ methods: { '*': 'FULL' } }] } }],
+    ['backendTLS', 'backend', { backend_tls: { root: Buffer.alloc(0) } }],
+    ['backendAuth', 'backend', { auth: { jwt_sign: { signing_key: 'k', translation_error: 'no key' } } }],
+    ['backendAuth', 'backend', { auth: { aws: { region: 'a' } } }],
+    ['backendAuth', 'backend', { auth: { aws: { explicit_config: {}, assume_role: { role_arn: 'a' } } } }],
+    [
+      'backendAuth',
+      'backend',
+      { auth: { aws: { implicit: {}, assume_role: { session_name: 'a', session_name_expression: 'b' } } } },
+    ],
+    [
+      'backendAuth',
+      'backend',
+      { auth: { oauth_token_exchange: { token_endpoint: { backend: 'a' }, actor_token: {} } } },
+    ],
+    ['ai', 'backend', { ai: { defaults: { a: '{' } } }],
+    ['ai', 'backend', { ai: { overrides: { a: '' } } }],
+    ['ai', 'backend', { ai: { prompt_guard: { request: [{ regex: { rules: [{ builtin: 0 }] } }] } } }],
+    [
+      'ai',
+      'backend',
+      { ai: { prompt_guard: { request: [{ openai_moderation: { backend_ref: { backend: 'a' } } }] } } },
+    ],
+    ['ai', 'backend', { ai: { prompt_guard: { request: [{ scope: [0] }] } } }],
+    ['ai', 'backend', { ai: { routes: { '*': 99 } } }],
+    ['retry', 'traffic', { retry: { backoff: { seconds: -1 } } }],
+    [
+      'requestHeaderModifier',
+      'traffic',
+      { request_header_modifier: { add: [{ name: 'a' }, { name: 'a', value: 'b' }] } },
+    ],
+  ])('are refused where they say what %s could not keep', (name, spec, message) => {
+    expect(() => read(name, spec, message)).toThrow(WireError);
+  });
+
+  it.each<[name: string, spec: PolicySpec, message: WireMessage, value: unknown]>([
+    ['retry', 'traffic', { retry: { retry_status_codes: [503] } }, { attempts: 1, codes: [503] }],
+    ['delay', 'traffic', { delay: { duration: 'duration("5m")' } }, { duration: '5m' }],
+    ['cors', 'traffic', { cors: { max_age: { seconds: 600 } } }, { maxAge: '600s' }],
+    ['basicAuth', 'traffic', { basic_auth: { htpasswd_content: 'a' } }, { htpasswd: 'a', mode: 'strict' }],
+    ['apiKey', 'traffic', { api_key_auth: {} }, { keys: [], mode: 'strict' }],
+    ['apiKey', 'traffic', { api_key_auth: { authorization_location: {} } }, { keys: [], mode: 'strict' }],
+    ['mcpAuthentication', 'backend', { mcp_authentication: { issuer: 'a', jwks_inline: '{}' } }, MCP_DEFAULTS],
+    [
+      'extAuthz',
+      'traffic',
+      { ext_authz: { target: { backend: 'a' }, grpc: {}, failure_mode: 'DENY_WITH_STATUS' } },
+      { backend: 'a', failureMode: { denyWithStatus: 403 } },
+    ],
+    [
+      'extProc',
+      'traffic',
+      { ext_proc: { target: { backend: 'a' }, processing_options: {} } },
+      { backend: 'a', processingOptions: { requestBodyMode: 'none', responseBodyMode: 'none' } },
+    ],
+    ['urlRewrite', 'traffic', { host_rewrite: {} }, { authority: 'none' }],
+    ['accessLog', 'frontend', { logging: { otlp_access_log: OTEL } }, { otlp: { backend: 'a', protocol: 'http' } }],
+    ['tracing', 'frontend', { tracing: OTEL }, { backend: 'a', protocol: 'http' }],
+    ['tcp', 'backend', { backend_tcp: {} }, { keepalives: {}, connectTimeout: '10s' }],
+    ['frontend.tls', 'frontend', { tls: { min_version: 'TLS_VERSION_UNSPECIFIED', alpn: {} } }, { alpn: [] }],
+    ['backendAuth', 'backend', { auth: { gcp: {} } }, { gcp: { type: 'accessToken' } }],
+    [
+      'backendAuth',
+      'backend',
+      { auth: { aws: { region: 'a', explicit_config: { access_key_id: 'b', secret_access_key: 'c' } } } },
+      { aws: { region: 'a', accessKeyId: 'b', secretAccessKey: 'c' } },
+    ],
+    [
+      'ai',
+      'backend',
+      { ai: { prompt_caching: {}, routes: { '/x': 'UNSPECIFIED' } } },
+      { promptCaching: { cacheSystem: false, cacheMessages: false, minTokens: 0 }, routes: { '/x': 'completions' } },
+    ],
+    [
+      'ai',
+      'backend',
+      { ai: { prompt_guard: { response: [{ regex: {}, rejection: {} }, { regex: {} }] } } },
+      {
+        promptGuard: {
+          streaming: 'Disabled',
+          response: [{ regex: { rules: [] }, rejection: { body: '' } }, { regex: { rules: [] } }],
+        },
+      },
+    ],
+  ])('mean of %s what agentgateway takes them for', (name, spec, message, value) => {
+    expect(plain(parse(name, spec, read(name, spec, message)))).toEqual(plain(parse(name, spec, value)));
+  });
+
+  it('say one limit of an entry of a conditional rate limit', () => {
+    const entry = definition('localRateLimit').wire?.[0]?.entry;
+    const limit = { maxTokens: 1, tokensPerFill: 1, fillInterval: '1s', type: 'requests' };
+    expect(entry?.read(entry.write(limit))).toEqual(limit);
+    expect(() => entry?.read({ rules: [{ max_tokens: 1 }, { max_tokens: 2 }] })).toThrow(WireError);
   });
 });
