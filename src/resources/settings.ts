@@ -69,8 +69,8 @@ export interface XdsSettings {
   rootCa: string | null;
   /** Files of a client certificate and its key; null = none is shown. */
   clientCertificate: { cert: string; key: string } | null;
-  /** Metadata sent along, names in lower case. Values may be secrets. */
-  headers: [name: string, value: string][];
+  /** Metadata sent along, names in lower case. By its name it is left out of dumps. */
+  secretHeaders: [name: string, value: string][];
   podName: string;
   /** Empty = not known. */
   instanceIp: string;

@@ -145,7 +145,11 @@ export class XdsSource {
     const changes = new Changes();
     for (const name of names) {
       const last = this.#inForce.get(typeUrl)?.get(name);
-      changes.add(name, last === undefined ? translator.remove(typeUrl, name) : translator.put(typeUrl, last));
+      try {
+        changes.add(name, last === undefined ? translator.remove(typeUrl, name) : translator.put(typeUrl, last));
+      } catch (error) {
+        log.error('what was in force of a refused resource can not be put back', { key: name, error });
+      }
     }
     for (const [key, error] of await this.#apply(changes)) {
       log.error('what was in force of a refused resource can not be put back', { key, error });

@@ -21,7 +21,7 @@ export function xdsSettings(address: string, more: Partial<XdsSettings> = {}): X
     tokenFile: null,
     rootCa: 'SYSTEM',
     clientCertificate: null,
-    headers: [],
+    secretHeaders: [],
     podName: 'edge-1',
     instanceIp: '10.0.0.7',
     nodeName: 'node-a',

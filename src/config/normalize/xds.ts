@@ -43,7 +43,7 @@ export function normalizeXds(
     tokenFile: tokenFile === '' ? null : tokenFile,
     rootCa: filled(env.XDS_ROOT_CA),
     clientCertificate: clientCertificate(context, env),
-    headers: headers(context, env),
+    secretHeaders: headers(context, env),
     podName: env.POD_NAME ?? '',
     instanceIp: env.INSTANCE_IP ?? '',
     nodeName: env.NODE_NAME ?? '',

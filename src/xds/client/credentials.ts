@@ -49,7 +49,7 @@ export class Credentials {
   async present(): Promise<Presented> {
     const token = await this.#token();
     const metadata = new Metadata();
-    for (const [name, value] of this.#settings.headers) {
+    for (const [name, value] of this.#settings.secretHeaders) {
       metadata.set(name, name.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
     }
     if (token !== '') {

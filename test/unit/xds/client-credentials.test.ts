@@ -95,12 +95,12 @@ test('headers are sent along; the token stands above them', async () => {
   const file = join(await directory(), 'token');
   await writeFile(file, 'the-token');
   const server = await serve();
-  const headers: [string, string][] = [
+  const secretHeaders: [string, string][] = [
     ['x-tenant', 'a'],
     ['x-bits-bin', 'AAEC'],
     ['authorization', 'Basic x'],
   ];
-  await start(adsClient(xdsSettings(server.address, { tokenFile: file, headers })).client);
+  await start(adsClient(xdsSettings(server.address, { tokenFile: file, secretHeaders })).client);
   const stream = await server.nextStream();
   expect(stream.headers['x-tenant']).toBe('a');
   expect(stream.headers['x-bits-bin']).toBe('AAEC');
