@@ -12,8 +12,10 @@ import { storeLimits } from '../state/stores/configured.ts';
 import { formatRecord, LevelLogger, type LogLevel } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { MetricTotals } from '../telemetry/totals.ts';
+import { XdsStartError } from '../xds/client/credentials.ts';
 import { adminHandler } from './admin/server.ts';
 import { Configuration } from './configuration.ts';
+import { ControlPlane } from './control-plane.ts';
 import { Drain } from './drain.ts';
 import { EmbeddedStore } from './embedded-store.ts';
 import { ListenError, type LocalHandler, type LocalServer, serveLocal } from './local-server.ts';
@@ -73,6 +75,7 @@ export class Primary {
   readonly #supervisor: Supervisor;
   readonly #mailboxes = new MailboxHub();
   readonly #store: EmbeddedStore | null;
+  readonly #controlPlane: ControlPlane | null;
   readonly #drain: Drain;
   readonly #servers: LocalServer[] = [];
   #started = false;
@@ -110,6 +113,21 @@ export class Primary {
             metrics: this.#metrics,
             log: this.log,
           });
+    const { xds } = this.#settings;
+    this.#controlPlane =
+      xds === null
+        ? null
+        : new ControlPlane(xds, {
+            settings: this.#settings,
+            catalogue: options.catalogue,
+            version: options.version,
+            metrics: this.#metrics,
+            log: this.log,
+            readiness: this.#readiness,
+            apply: (changes) => this.#configuration.apply(changes),
+            served: () => this.#supervisor.applied(this.#publisher.version),
+            serves: () => this.#supervisor.status().some(({ ports }) => ports.length > 0),
+          });
     const instance = randomUUID();
     const workers = this.#settings.workerThreads;
     this.#supervisor = new Supervisor({
@@ -136,6 +154,7 @@ export class Primary {
         notReady: () => {
           this.#readiness.await('shutdown');
           this.#configuration.close();
+          void this.#controlPlane?.close();
           this.log.info('shutting down: finishing what is under way');
         },
         drain: (deadlineMs) => this.#leave(deadlineMs),
@@ -164,10 +183,11 @@ export class Primary {
       this.#configuration.publishFirst();
       this.#store?.start();
       await this.#supervisor.start();
+      await this.#controlPlane?.start();
     } catch (error) {
       await this.#supervisor.drain(0, LEAVE_GRACE_MS);
       await this.#finish();
-      throw error;
+      throw error instanceof XdsStartError ? new StartError(error.message, { cause: error }) : error;
     }
     this.#readiness.done('workers');
     const ports = [...new Set(this.#supervisor.status().flatMap((worker) => worker.ports))];
@@ -291,7 +311,8 @@ export class Primary {
         snapshot: { version: this.#publisher.version, bytes: this.#publisher.bytes },
         config: redact(this.#settings),
         notices: this.#configuration.loaded.notices,
-        resources: this.#configuration.loaded.resources.map((resource) =>
+        ...(this.#controlPlane !== null && { controlPlane: this.#controlPlane.status() }),
+        resources: [...this.#publisher.resources()].map((resource) =>
           redactResource(resource, this.#options.catalogue),
         ),
       }),

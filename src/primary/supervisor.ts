@@ -100,6 +100,8 @@ export class Supervisor {
   #stopping = false;
   #started: { resolve(): void; reject(error: Error): void } | null = null;
   #onAllGone: (() => void) | null = null;
+  /** Who waits for what workers have applied. */
+  readonly #awaited: { version: number; resolve(): void }[] = [];
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -128,6 +130,14 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject };
       for (const slot of this.#slots) this.#spawn(slot);
+    });
+  }
+
+  /** Resolves once each worker that serves has applied `version`, and listens as it says. */
+  applied(version: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaited.push({ version, resolve });
+      this.#checkAwaited();
     });
   }
 
@@ -230,6 +240,17 @@ export class Supervisor {
     slot.errors = errors;
     if (slot.state === 'starting') slot.state = 'serving';
     this.#checkStarted();
+    this.#checkAwaited();
+  }
+
+  #checkAwaited(): void {
+    if (this.#awaited.length === 0) return;
+    const serving = this.#slots.filter(({ state }) => state === 'serving');
+    const least = serving.length === 0 ? -1 : Math.min(...serving.map(({ appliedVersion }) => appliedVersion));
+    for (const awaited of this.#awaited.splice(0)) {
+      if (awaited.version <= least) awaited.resolve();
+      else this.#awaited.push(awaited);
+    }
   }
 
   #exited(slot: Slot, reason: string, stack: string | undefined): void {
@@ -248,6 +269,7 @@ export class Supervisor {
     const wait = slot.backoffMs;
     slot.backoffMs = Math.min(MAX_BACKOFF_MS, wait * 2);
     if (this.#checkStarted()) return;
+    this.#checkAwaited();
     this.#options.log.error(`worker ${slot.index} died: ${reason}; it is replaced in ${wait} ms`, {
       restarts: slot.restarts,
       stack,

@@ -1,17 +1,17 @@
 import type { Resource } from '../resources/types.ts';
 import type { ResourceChanges } from './delta.ts';
 
-/** What stands on something else comes after it, and goes before it. */
+/** What stands on something else comes after it, and goes before it; a port is opened once there is something behind it. */
 const ORDER: readonly string[] = [
   'workload',
   'service',
   'backend',
   'llmRouter',
   'policy',
-  'bind',
   'listener',
   'routeGroup',
   'route',
+  'bind',
 ];
 
 const rankOf = (kind: string): number => {

@@ -91,10 +91,10 @@ describe('a delta', () => {
       ),
     ).toBe('ack');
     expect(steps.map(({ changed }) => changed.map(({ kind }) => kind))).toEqual([
-      ['backend', 'policy', 'bind', 'listener', 'route'],
+      ['backend', 'policy', 'listener', 'route', 'bind'],
     ]);
     expect(await send(stream, response('n2', [], ['w3', 'w1', 'w0', 'w4']))).toBe('ack');
-    expect(steps[1]?.removed).toEqual(['route/r', 'listener/l', 'bind/80', 'backend/b']);
+    expect(steps[1]?.removed).toEqual(['bind/80', 'route/r', 'listener/l', 'backend/b']);
     await send(stream, { type_url: ADDRESS_TYPE, nonce: 'w' });
     await source.synced;
     expect(source.status()).toEqual({
