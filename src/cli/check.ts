@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { buildCatalogue } from '../catalogue.ts';
-import { ConfigError, ConfigSource, formatFault, formatNotice, type Loaded } from '../config/index.ts';
+import { ConfigError, formatFault, formatNotice, type Loaded, LocalSource } from '../config/index.ts';
 
 const USAGE = 'usage: sluice check -f <config.yaml>\n';
 
@@ -36,7 +36,7 @@ export async function check(argv: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const loaded = await new ConfigSource(file, buildCatalogue(), text === undefined ? {} : { text }).load();
+    const loaded = await new LocalSource(file, buildCatalogue(), text === undefined ? {} : { text }).load();
     for (const notice of loaded.notices) process.stdout.write(`${formatNotice(file, notice)}\n`);
     process.stdout.write(`${file}: ok: ${summary(loaded)}\n`);
     return 0;

@@ -1,6 +1,6 @@
 import { buildCatalogue } from '../catalogue.ts';
 import { groupNotices } from '../config/fault.ts';
-import { ConfigSource } from '../config/source-file.ts';
+import { LocalSource } from '../config/local-source.ts';
 import { refusalLines } from '../primary/configuration.ts';
 import { Primary } from '../primary/primary.ts';
 import type { Source } from '../primary/source.ts';
@@ -18,7 +18,7 @@ const INLINE_NAME = '-c';
 export async function run(from: { file: string } | { inline: string }): Promise<void> {
   const catalogue = buildCatalogue();
   const name = 'file' in from ? from.file : INLINE_NAME;
-  const config = new ConfigSource(name, catalogue, 'file' in from ? {} : { text: from.inline });
+  const config = new LocalSource(name, catalogue, 'file' in from ? {} : { text: from.inline });
   const source: Source = { name, load: () => config.load(), watch: (onChange) => config.watch(onChange) };
   try {
     const loaded = await source.load();

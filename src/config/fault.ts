@@ -16,6 +16,8 @@ export interface Fault {
 
 /** Something accepted that this version does not execute. */
 export interface Notice {
+  /** Where it is another one than that which the configuration is called by. */
+  file?: string;
   path: string;
   line: number;
   column: number;
@@ -48,7 +50,7 @@ export function formatFault(fault: Fault): string {
 /** `file:line:column: path: accepted, not yet active; what it protects answers 503` */
 export function formatNotice(file: string, notice: Notice): string {
   const effect = notice.protects ? '; what it protects answers 503' : '';
-  return `${file}:${notice.line}:${notice.column}: ${notice.path}: ${notice.message}${effect}`;
+  return `${notice.file ?? file}:${notice.line}:${notice.column}: ${notice.path}: ${notice.message}${effect}`;
 }
 
 /** One line for all notices that differ by place in a list alone: the first of them, and how many more there are. */

@@ -24,10 +24,7 @@ export function normalizeXds(
   const path = (name: string) => ['config', name];
   const address = reader.read('xdsAddress', section?.get('xdsAddress'), path('xdsAddress'), null, parseAddress);
   const tokenFile = reader.read('xdsAuthToken', section?.get('xdsAuthToken'), path('xdsAuthToken'), null, text);
-  if (address === null) {
-    if (section?.value.xdsAuthToken != null) context.without(path('xdsAuthToken'), 'not used: there is no xdsAddress');
-    return null;
-  }
+  if (address === null) return null;
   const required = (name: 'namespace' | 'gateway', variable: string): string => {
     const given = reader.read(name, section?.get(name), path(name), '', text);
     if (given === '') context.fault(path(name), `is required with xdsAddress: set it, or ${variable}`);
