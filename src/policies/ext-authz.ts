@@ -13,8 +13,10 @@ import {
   into,
   list,
   map,
+  mapped,
   merged,
   message,
+  nonEmpty,
   oneWord,
   present,
   text,
@@ -23,6 +25,8 @@ import {
 import { explicitOrConditional } from './conditional.ts';
 import { definePolicy } from './definition.ts';
 import { auxiliaryServiceMessage, withAuxiliaryService } from './simple-backend.ts';
+
+const DEFAULT_CACHE_ENTRIES = 10_000;
 
 const grpc = z.strictObject({
   context: z.record(z.string(), z.string()).nullish().describe('Fixed entries of the check request.'),
@@ -75,7 +79,7 @@ export const extAuthzSchema = withAuxiliaryService({
     .strictObject({
       key: z.array(celExpression()).describe('CEL expressions that make the key: all that the answer depends on.'),
       ttl: celExpression().describe('CEL expression that gives how long an answer is kept.'),
-      maxEntries: uint().default(10000).describe('Most answers kept.'),
+      maxEntries: uint().default(DEFAULT_CACHE_ENTRIES).describe('Most answers kept.'),
     })
     .nullish()
     .describe("Reuse of the service's answers."),
@@ -103,13 +107,19 @@ const failureMessage = message<WireFailure>({
   status: ['status_on_error', present(uint32Message)],
 });
 
+/** 0 stands for the default. */
+const cacheEntries = mapped(uint32Message, {
+  read: (entries) => entries,
+  write: (entries: number) => entries || DEFAULT_CACHE_ENTRIES,
+});
+
 const DEFAULT_ERROR_STATUS = 403;
 
 const extAuthzMessage = merged(
   auxiliaryServiceMessage('target', {
     includeRequestHeaders: list(text),
     includeRequestBody: message({ maxRequestBytes: uint32Message, allowPartialMessage: flag, packAsBytes: flag }),
-    cache: message({ key: list(text), ttl: text, maxEntries: uint32Message }),
+    cache: message({ key: nonEmpty(list(text)), ttl: text, maxEntries: cacheEntries }),
   }),
   into('protocol', protocolMessage),
   into('failureMode', failureMessage, {

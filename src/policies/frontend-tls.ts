@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { duration, parseDuration } from '../resources/schema/common.ts';
 import { tlsVersion } from '../resources/schema/gateway.ts';
 import type { PolicyMap } from '../resources/types.ts';
-import { duration as durationMessage, mapped, message } from '../resources/wire.ts';
+import { duration as durationMessage, mapped, message, WireError } from '../resources/wire.ts';
 import { alpn, cipherSuites, keyExchangeGroups, tlsVersion as tlsVersionWords } from '../resources/wire-messages.ts';
 import { definePolicy } from './definition.ts';
 
@@ -22,7 +23,12 @@ const tlsMessage = message({
   handshakeTimeout: durationMessage,
   alpn: mapped(alpn, {
     read: (protocols) => protocols.map((protocol) => [...Buffer.from(protocol)]),
-    write: (protocols: number[][]) => protocols.map((protocol) => Buffer.from(protocol).toString()),
+    write: (protocols: number[][]) =>
+      protocols.map((protocol) => {
+        const name = Buffer.from(protocol);
+        if (!isUtf8(name)) throw new WireError('not a text in UTF-8');
+        return name.toString();
+      }),
   }),
   minVersion: tlsVersionWords,
   maxVersion: tlsVersionWords,

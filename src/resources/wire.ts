@@ -11,6 +11,8 @@ import { parseDuration } from './schema/common.ts';
 export interface Wire<Value = unknown> {
   /** What stands for a value at its default where something has to: among the elements of a list. Absent: an empty message. */
   readonly zero?: string | number | boolean;
+  /** True where neither a message nor a value can do without: see `required`. */
+  readonly required?: true;
   /** The value that a message, or scalar, says; `wire` undefined: nothing was said. Throws WireError. */
   read(wire: unknown): Value | undefined;
   /** The message that says `value`; undefined where nothing has to be said. Throws WireError for what it has no place for. */
@@ -103,10 +105,11 @@ export function present<Value extends string | number | boolean>(inner: Wire<Val
   };
 }
 
-/** What has to be there. */
+/** What has to be there, in a message and in a value. */
 export function required<Value>(inner: Wire<Value>): Wire<Value> {
   return {
     ...inner,
+    required: true,
     read(wire) {
       const value = inner.read(wire);
       if (value === undefined) throw new WireError('is missing');
@@ -408,7 +411,10 @@ export function message<Value extends object = Record<string, unknown>>(fields: 
       const to: Record<string, unknown> = {};
       for (const { name, wireName, wire } of known) {
         const given = value[name];
-        if (isAbsent(given)) continue;
+        if (isAbsent(given)) {
+          if (wire.required) throw new WireError('is missing', [name]);
+          continue;
+        }
         const written = within(name, () => wire.write(given));
         if (written !== undefined) to[wireName] = written;
       }
@@ -444,9 +450,13 @@ export function under(field: string, inner: Wire<object> | MessageWire<object>, 
     readPart: (from) => ({ ...within(field, () => inner.read(from[field])) }),
     writePart(value) {
       const given = Object.entries(value).filter(([name, one]) => own.has(name) && !isAbsent(one));
-      if (given.length === 0) return {};
+      if (given.length === 0) {
+        if (inner.required) throw new WireError(`one of ${[...own].join(', ')} is missing`);
+        return {};
+      }
       const written = inner.write(Object.fromEntries(given));
-      return written === undefined ? {} : { [field]: written };
+      const isNothing = written === undefined || (Object.keys(written as object).length === 0 && !inner.required);
+      return isNothing ? {} : { [field]: written };
     },
   });
 }

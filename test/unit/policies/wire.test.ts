@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { buildCatalogue } from '../../../src/catalogue.ts';
+import { isConditional } from '../../../src/policies/conditional.ts';
 import { POLICIES } from '../../../src/policies/registry.ts';
 import type { PolicySpec, PolicyWire } from '../../../src/resources/catalogue.ts';
 import { parseDuration } from '../../../src/resources/schema/common.ts';
+import { jsonSchema } from '../../../src/resources/schema/json-schema.ts';
 import { schemaAt } from '../../../src/resources/schema/policies.ts';
 import { WireError, type WireMessage } from '../../../src/resources/wire.ts';
 import { messageType, protos } from '../../../src/xds/wire/protos.ts';
+import { InstanceMaker } from '../resources/schema-instances.ts';
 
 const SPECS = {
   traffic: messageType('agentgateway.dev.resource.TrafficPolicySpec'),
@@ -884,5 +889,36 @@ describe('policies and the specs of control planes', () => {
     const limit = { maxTokens: 1, tokensPerFill: 1, fillInterval: '1s', type: 'requests' };
     expect(entry?.read(entry.write(limit))).toEqual(limit);
     expect(() => entry?.read({ rules: [{ max_tokens: 1 }, { max_tokens: 2 }] })).toThrow(WireError);
+  });
+
+  it('say whatever their schemas take, or refuse it', () => {
+    const root = jsonSchema(buildCatalogue());
+    let said = 0;
+    for (const [name, { wire = [] }] of POLICIES) {
+      const id = `${name.replaceAll(/(?:^|\.)(\w)/g, (_, first: string) => first.toUpperCase())}Policy`;
+      for (const { spec, field, message } of wire) {
+        const atBackend = `${id}Atbackend`;
+        const type = spec === 'backend' && root.$defs?.[atBackend] !== undefined ? atBackend : id;
+        for (let seed = 1; seed <= 150; seed++) {
+          let value: unknown;
+          let first: unknown;
+          try {
+            value = parse(name, spec, new InstanceMaker(root, seed).makeOf(type));
+            if (isConditional(value)) continue;
+            first = message.write(value) ?? {};
+          } catch (error) {
+            // Random values break rules that a JSON schema can't say.
+            if (error instanceof WireError || error instanceof z.ZodError) continue;
+            throw error;
+          }
+          const decoded = SPECS[spec].decode(SPECS[spec].encode({ [field]: first }));
+          const again = parse(name, spec, message.read(decoded[field]));
+          const second = SPECS[spec].decode(SPECS[spec].encode({ [field]: message.write(again) ?? {} }));
+          expect(second, `${name}: ${JSON.stringify(value)}`).toEqual(decoded);
+          said++;
+        }
+      }
+    }
+    expect(said).toBeGreaterThan(2000);
   });
 });
