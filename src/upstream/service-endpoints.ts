@@ -2,12 +2,14 @@ import { isIPv4 } from 'node:net';
 import { serviceKey } from '../resources/discovery.ts';
 import type { SelfSettings } from '../resources/settings.ts';
 import type { Resource, Service, Workload } from '../resources/types.ts';
-import { Self, type Standing, standingOf, tierOf } from './locality.ts';
+import { Self, standingOf, tierOf } from './locality.ts';
 
 /** A resource of a snapshot that was added, changed, or (null) removed. */
 export interface ResourceChange {
   readonly key: string;
   readonly resource: Resource | null;
+  /** The resource as JSON, where whoever applies it has that at hand. */
+  readonly text?: string;
 }
 
 /** What a workload is to a port of a service: where it is reached there, and how it is preferred. */
@@ -21,33 +23,27 @@ export interface Origin {
   readonly weight: number;
 }
 
-/** A workload, as far as it matters here: there are many of them. */
-interface Member extends Standing {
-  readonly addresses: readonly string[];
-  readonly hostname: string;
-  readonly healthy: boolean;
-  readonly capacity: number;
-  /** What it takes to speak to it that is not there; '' = nothing. */
-  readonly obstacle: string;
-  readonly memberships: readonly Membership[];
-}
-
-interface Membership {
-  readonly entry: ServiceEntry;
-  /** Service port, target port, the next service port …: an object with such keys would have room for each number below them. */
-  readonly ports: readonly number[];
-}
-
 /** One service with the workloads that say they belong to it, and who wants to know of a port of it. */
 class ServiceEntry {
   readonly key: string;
   service: Service | null = null;
   readonly members = new Map<string, Member>();
   readonly watches = new Set<ServicePort>();
+  /** What the workloads of this service alone belong to. */
+  readonly alone: readonly ServiceEntry[] = [this];
 
   constructor(key: string) {
     this.key = key;
   }
+}
+
+/**
+ * A workload of services. There are many, most of services that nobody sends to: each is kept as its text, which is much less work for
+ * the garbage collector than objects would be, and read when somebody follows one of its services.
+ */
+interface Member {
+  readonly services: readonly ServiceEntry[];
+  readonly text: string;
 }
 
 /** What a port of a service is served by, for one who follows its changes. */
@@ -106,20 +102,23 @@ export class ServicePort {
   }
 
   #origin(member: Member): Origin | null {
-    return member.obstacle === '' && waypointOf(this.entry?.service) === '' ? this.#candidate(member) : null;
+    if (waypointOf(this.entry?.service) !== '') return null;
+    const workload = JSON.parse(member.text) as Workload;
+    return obstacleOf(workload, this.#self) === '' ? this.#candidate(workload) : null;
   }
 
   /** The workload's origin, were there no obstacle. */
-  #candidate(member: Member): Origin | null {
+  #candidate(workload: Workload): Origin | null {
     const { entry, port } = this;
+    const { addresses, hostname = '', healthy, services, capacity: weight = 1 } = workload;
     const service = entry?.service;
     const own = service?.ports[port];
-    if (!service || own === undefined || member.capacity === 0) return null;
-    if (!member.healthy && service.loadBalancer?.healthPolicy !== 'AllowAll') return null;
-    const target = targetOf(member, entry, port) || own;
-    const tier = tierOf(service.loadBalancer, this.#self.standing, member);
-    const host = member.addresses.find((address) => suits(address, service.ipFamilies)) ?? member.hostname;
-    return target === 0 || tier === null || host === '' ? null : { host, port: target, tier, weight: member.capacity };
+    if (!service || own === undefined || weight === 0) return null;
+    if (!healthy && service.loadBalancer?.healthPolicy !== 'AllowAll') return null;
+    const target = services[service.key]?.[port] || own;
+    const tier = tierOf(service.loadBalancer, this.#self.standing, standingOf(workload));
+    const host = addresses.find((address) => suits(address, service.ipFamilies)) ?? hostname;
+    return target === 0 || tier === null || host === '' ? null : { host, port: target, tier, weight };
   }
 
   #obstacle(): string | null {
@@ -128,8 +127,10 @@ export class ServicePort {
     const subject = `The service ${service.namespace}/${service.hostname}`;
     const waypoint = waypointOf(service);
     if (waypoint !== '') return `${subject} is reached through its waypoint ${waypoint} by HBONE, ${NOT_SPOKEN}`;
-    for (const member of this.entry?.members.values() ?? []) {
-      if (member.obstacle !== '' && this.#candidate(member) !== null) return `${subject} ${member.obstacle}`;
+    for (const { text } of this.entry?.members.values() ?? []) {
+      const workload = JSON.parse(text) as Workload;
+      const obstacle = obstacleOf(workload, this.#self);
+      if (obstacle !== '' && this.#candidate(workload) !== null) return `${subject} ${obstacle}`;
     }
     return null;
   }
@@ -156,8 +157,8 @@ export class ServiceEndpoints {
   }
 
   apply(changes: Iterable<ResourceChange>): void {
-    for (const { key, resource } of changes) {
-      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
+    for (const { key, resource, text } of changes) {
+      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null, text);
       else if (key.startsWith('service/')) this.#setService(key, resource?.kind === 'service' ? resource : null);
     }
   }
@@ -220,17 +221,13 @@ export class ServiceEndpoints {
     this.#forgetEmpty(entry);
   }
 
-  #setWorkload(key: string, workload: Workload | null): void {
+  #setWorkload(key: string, workload: Workload | null, text?: string): void {
     const before = this.#workloads.get(key);
-    const member = workload === null ? null : this.#member(workload);
-    for (const { entry } of before?.memberships ?? []) entry.members.delete(key);
-    for (const { entry } of member?.memberships ?? []) entry.members.set(key, member as Member);
-    const concerned = new Set(
-      [...(before?.memberships ?? []), ...(member?.memberships ?? [])].map(({ entry }) => entry),
-    );
-    for (const entry of concerned) {
-      for (const watch of entry.watches) watch.changed(key, entry.members.get(key) ?? null);
-      this.#forgetEmpty(entry);
+    const member = workload === null ? null : this.#member(workload, text ?? JSON.stringify(workload));
+    for (const entry of before?.services ?? []) if (!member?.services.includes(entry)) this.#leave(entry, key);
+    for (const entry of member?.services ?? []) {
+      entry.members.set(key, member as Member);
+      for (const watch of entry.watches) watch.changed(key, member);
     }
     if (member === null) this.#workloads.delete(key);
     else this.#workloads.set(key, member);
@@ -238,31 +235,17 @@ export class ServiceEndpoints {
     for (const watches of this.#watches.values()) for (const watch of watches) watch.reset(watch.entry);
   }
 
-  #member(workload: Workload): Member {
-    const { addresses, hostname = '', healthy, capacity = 1, services } = workload;
-    return {
-      ...standingOf(workload),
-      addresses,
-      hostname,
-      healthy,
-      capacity,
-      obstacle: this.#obstacleOf(workload),
-      memberships: Object.entries(services).map(([key, ports]) => ({
-        entry: getOrAdd(this.#entries, key, () => new ServiceEntry(key)),
-        ports: Object.entries(ports).flatMap(([port, target]) => [Number(port), target]),
-      })),
-    };
+  #leave(entry: ServiceEntry, key: string): void {
+    entry.members.delete(key);
+    for (const watch of entry.watches) watch.changed(key, null);
+    this.#forgetEmpty(entry);
   }
 
-  /** What it takes to speak to a workload that is not there, as a part of a sentence about its service; '' = nothing. */
-  #obstacleOf({ protocol, network = '', networkGateway, addresses, hostname = '' }: Workload): string {
-    if (networkGateway !== undefined && network !== this.#self.network) {
-      return `is in the network "${network}", reached through that network's gateway by HBONE, ${NOT_SPOKEN}`;
-    }
-    if (protocol === 'HBONE') return `has workloads that are reached by HBONE, ${NOT_SPOKEN}`;
-    if (protocol === 'LegacyIstioMtls') return `has workloads that are reached by Istio's mutual TLS, ${NOT_SPOKEN}`;
-    if (addresses.length > 0 || !hostname.startsWith('*')) return '';
-    return `is found by names like ${hostname}, which this version can not resolve.`;
+  #member(workload: Workload, text: string): Member {
+    const keys = Object.keys(workload.services);
+    const services = keys.map((key) => getOrAdd(this.#entries, key, () => new ServiceEntry(key)));
+    const [only] = services;
+    return { services: only !== undefined && services.length === 1 ? only.alone : services, text };
   }
 
   #forgetEmpty({ key, service, members }: ServiceEntry): void {
@@ -270,11 +253,18 @@ export class ServiceEndpoints {
   }
 }
 
-/** The workload's own word on which port a service's port leads to; 0 = it has none. */
-function targetOf({ memberships }: Member, entry: ServiceEntry | null, port: number): number {
-  const ports = memberships.find((membership) => membership.entry === entry)?.ports ?? [];
-  for (let i = 0; i < ports.length; i += 2) if (ports[i] === port) return ports[i + 1] ?? 0;
-  return 0;
+/** What it takes to speak to a workload that is not there, as a part of a sentence about its service; '' = nothing. */
+function obstacleOf(
+  { protocol, network = '', networkGateway, addresses, hostname = '' }: Workload,
+  self: Self,
+): string {
+  if (networkGateway !== undefined && network !== self.network) {
+    return `is in the network "${network}", reached through that network's gateway by HBONE, ${NOT_SPOKEN}`;
+  }
+  if (protocol === 'HBONE') return `has workloads that are reached by HBONE, ${NOT_SPOKEN}`;
+  if (protocol === 'LegacyIstioMtls') return `has workloads that are reached by Istio's mutual TLS, ${NOT_SPOKEN}`;
+  if (addresses.length > 0 || !hostname.startsWith('*')) return '';
+  return `is found by names like ${hostname}, which this version can not resolve.`;
 }
 
 /** Where the service's waypoint is, if requests from gateways must go through it; '' = they need not. */

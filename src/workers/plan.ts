@@ -15,6 +15,8 @@ import { TargetedPolicies } from './targeted-policies.ts';
 export interface ResourceChange {
   readonly key: string;
   readonly resource: Resource | null;
+  /** The resource as JSON, where whoever applies it has that at hand. */
+  readonly text?: string;
 }
 
 /** Kinds that say which ports are listened on, and how. */
@@ -76,7 +78,7 @@ export class Plan {
     for (const { key, resource } of changes) {
       this.#dependencies.changed(key);
       const before = this.#resources.get(key);
-      if (resource === null) this.#resources.delete(key);
+      if (resource === null || resource.kind === 'route') this.#resources.delete(key);
       else this.#resources.set(key, resource);
       for (const one of [before, resource]) if (one && LISTENING.has(one.kind)) this.#listeningVersion++;
       if (resource?.kind === 'bind') this.#binds.set(key, resource);
@@ -86,7 +88,9 @@ export class Plan {
       this.#retarget(before, resource);
     }
     for (const table of tables) table.settle();
-    for (const { key, resource } of changes) this.#replaceRoute(key, resource?.kind === 'route' ? resource : null);
+    for (const { key, resource, text } of changes) {
+      this.#replaceRoute(key, resource?.kind === 'route' ? resource : null, text);
+    }
   }
 
   /** The listener of a bind that serves `host`, or null. */
@@ -172,7 +176,7 @@ export class Plan {
       this.#dependencies.changed(name);
   }
 
-  #replaceRoute(key: string, resource: Route | null): void {
+  #replaceRoute(key: string, resource: Route | null, text?: string): void {
     const before = this.#routes.get(key);
     if (before !== undefined) {
       for (const holder of holdersOf(before.resource)) {
@@ -186,6 +190,7 @@ export class Plan {
     const route = new PlannedRoute(resource);
     this.#routes.set(key, route);
     for (const holder of holdersOf(resource)) this.#router(holder).add(route);
+    route.shelve(text ?? JSON.stringify(resource));
   }
 
   #router(holder: string): Router<PlannedRoute> {

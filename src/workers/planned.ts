@@ -8,20 +8,41 @@ import type { Routable, Router } from './router.ts';
  * a listener it serves (and, in a route group, a way that leads to it), since each brings policies of its own.
  */
 export class PlannedRoute implements Dependent, Routable {
-  readonly resource: Route;
-  readonly dependencies = new Set<string>();
-  readonly programs = new Map<string, RouteProgram>();
+  readonly key: string;
+  readonly order: number;
+  /** The route, or its text until somebody asks for it: of many routes few are in use, and texts are no work for the garbage collector. */
+  #resource: Route | string;
+  #dependencies: Set<string> | null = null;
+  #programs: Map<string, RouteProgram> | null = null;
 
   constructor(resource: Route) {
-    this.resource = resource;
+    this.key = resource.key;
+    this.order = resource.order;
+    this.#resource = resource;
+  }
+
+  get resource(): Route {
+    if (typeof this.#resource === 'string') this.#resource = JSON.parse(this.#resource) as Route;
+    return this.#resource;
+  }
+
+  get dependencies(): Set<string> {
+    this.#dependencies ??= new Set();
+    return this.#dependencies;
+  }
+
+  get programs(): Map<string, RouteProgram> {
+    this.#programs ??= new Map();
+    return this.#programs;
+  }
+
+  /** Keeps the route as its JSON until it is asked for again. */
+  shelve(text: string): void {
+    this.#resource = text;
   }
 
   invalidate(): void {
-    this.programs.clear();
-  }
-
-  get key(): string {
-    return this.resource.key;
+    this.#programs?.clear();
   }
 
   get hostnames(): readonly string[] {
@@ -30,10 +51,6 @@ export class PlannedRoute implements Dependent, Routable {
 
   get matches(): Route['matches'] {
     return this.resource.matches;
-  }
-
-  get order(): number {
-    return this.resource.order;
   }
 }
 

@@ -100,10 +100,10 @@ class PathTable<Target extends Routable> {
   add(candidate: Candidate<Target>): void {
     this.size++;
     const path = candidate.path;
-    if ('exact' in path) insert(bucket(this.#exact, path.exact), candidate);
+    if ('exact' in path) put(this.#exact, path.exact, candidate);
     else if ('prefix' in path) {
       if (path.prefix !== '') this.#deepPrefixes++;
-      insert(bucket(this.#prefix, path.prefix), candidate);
+      put(this.#prefix, path.prefix, candidate);
     } else insert(this.#regex, candidate);
   }
 
@@ -151,13 +151,15 @@ function trimSlash(prefix: string): string {
   return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
 }
 
-function bucket<Value>(map: Map<string, Value[]>, key: string): Value[] {
-  let list = map.get(key);
-  if (list === undefined) {
-    list = [];
-    map.set(key, list);
-  }
-  return list;
+function put<Target extends Routable>(
+  map: Map<string, Candidate<Target>[]>,
+  path: string,
+  candidate: Candidate<Target>,
+): void {
+  const bucket = map.get(path);
+  // Nearly all hold one: a literal has room for no more, where an array that is added to has room for many.
+  if (bucket === undefined) map.set(path, [candidate]);
+  else insert(bucket, candidate);
 }
 
 /** Keeps a bucket sorted, the most specific candidate first. */
@@ -245,9 +247,15 @@ function compileMatch<Target extends Routable>(target: Target, match: RouteMatch
     target,
     path: compilePath(match),
     method: match.method,
-    headers: match.headers.map((header) => compileValueTest(header.name, header.value)),
-    query: match.query.map((parameter) => compileValueTest(parameter.name, parameter.value)),
+    headers: compileTests(match.headers),
+    query: compileTests(match.query),
   };
+}
+
+const NO_TESTS: readonly ValueTest[] = [];
+
+function compileTests(tests: RouteMatch['headers']): readonly ValueTest[] {
+  return tests.length === 0 ? NO_TESTS : tests.map(({ name, value }) => compileValueTest(name, value));
 }
 
 function compilePath(match: RouteMatch): PathKind {

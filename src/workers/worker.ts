@@ -175,10 +175,11 @@ async function apply(): Promise<void> {
 }
 
 function applyVersion(published: readonly VersionedChange[]): void {
-  const changes = published.map(({ key, value }) => ({
-    key,
-    resource: value === null ? null : (JSON.parse(decoder.decode(value)) as Resource),
-  }));
+  const changes = published.map(({ key, value }) => {
+    if (value === null) return { key, resource: null };
+    const text = decoder.decode(value);
+    return { key, resource: JSON.parse(text) as Resource, text };
+  });
   plan.apply(changes);
   clusters.apply(changes);
   for (const { key, resource } of changes) if (key === MODEL_PRICES) statePrices(resource);
