@@ -13,6 +13,7 @@ const VOCABULARY = ['resources', 'errors', 'exchange.ts', 'headers.ts', 'facts']
 const BASE = [...VOCABULARY, 'cel', 'telemetry', 'state'];
 const UPSTREAM = [...BASE, 'upstream'];
 const EXT_PROC = [...UPSTREAM, 'ext-proc'];
+const COMPOSED = [...EXT_PROC, 'policies', 'adapters', 'config', 'xds', 'controller', 'catalogue.ts'];
 
 /** Room → rooms it may import, itself aside. Composers may import any room but each other. */
 const ALLOWED = {
@@ -31,10 +32,12 @@ const ALLOWED = {
   config: VOCABULARY,
   xds: VOCABULARY,
   controller: VOCABULARY,
+  servers: BASE,
   'catalogue.ts': [...EXT_PROC, 'policies', 'adapters'],
-  primary: [...EXT_PROC, 'policies', 'adapters', 'config', 'xds', 'controller', 'catalogue.ts'],
-  workers: [...EXT_PROC, 'policies', 'adapters', 'config', 'xds', 'controller', 'catalogue.ts'],
-  cli: [...EXT_PROC, 'policies', 'adapters', 'config', 'xds', 'controller', 'catalogue.ts', 'primary', 'workers'],
+  primary: [...COMPOSED, 'servers'],
+  control: [...BASE, 'config', 'xds', 'catalogue.ts', 'servers'],
+  workers: COMPOSED,
+  cli: [...COMPOSED, 'primary', 'workers', 'control'],
 };
 
 const faults = [];

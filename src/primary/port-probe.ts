@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { bindFailure, NO_IPV6 } from '../servers/bind-failure.ts';
 
 /** An address that is to be listened on. */
 export interface ProbedAddress {
@@ -37,9 +38,6 @@ async function probe(address: string, port: number, ipv6: boolean): Promise<Port
   return fault !== null && NO_IPV6.has(fault.code) ? bindOnce('0.0.0.0', port) : fault;
 }
 
-/** What a bind to `::` fails with where the system has no IPv6. */
-export const NO_IPV6: ReadonlySet<string> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL']);
-
 function bindOnce(host: string, port: number): Promise<PortFault | null> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -49,18 +47,4 @@ function bindOnce(host: string, port: number): Promise<PortFault | null> {
     // exclusive: not handed to a cluster primary, but bound here.
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)));
   });
-}
-
-/** Why a bind failed, as one clause. */
-export function bindFailure(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `port ${port} is in use`;
-    case 'EACCES':
-      return `no permission to listen on port ${port}`;
-    case 'EADDRNOTAVAIL':
-      return `${host} is not an address of this machine (port ${port})`;
-    default:
-      return `can't listen on ${host} port ${port}: ${error.message}`;
-  }
 }

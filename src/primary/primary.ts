@@ -6,6 +6,8 @@ import type { Loaded } from '../config/source-file.ts';
 import type { Catalogue } from '../resources/catalogue.ts';
 import { redact, redactResource } from '../resources/redact.ts';
 import type { Settings, SocketAddress } from '../resources/settings.ts';
+import { ListenError, type LocalHandler, type LocalServer, serveLocal } from '../servers/local-server.ts';
+import { metricsHandler } from '../servers/metrics.ts';
 import { MailboxHub } from '../state/mailbox-hub.ts';
 import type { FromWorker } from '../state/messages.ts';
 import { storeLimits } from '../state/stores/configured.ts';
@@ -18,13 +20,11 @@ import { Configuration } from './configuration.ts';
 import { ControlPlane } from './control-plane.ts';
 import { Drain } from './drain.ts';
 import { EmbeddedStore } from './embedded-store.ts';
-import { ListenError, type LocalHandler, type LocalServer, serveLocal } from './local-server.ts';
 import { type LogSink, LogWriter } from './log-writer.ts';
 import { Publisher } from './publisher.ts';
 import { Readiness, readinessHandler } from './readiness.ts';
 import { SharedMemory } from './shared-memory.ts';
 import type { Source } from './source.ts';
-import { statsHandler } from './stats.ts';
 import { StartError, Supervisor, type WorkerLife, workerHeapMiB } from './supervisor.ts';
 
 export interface PrimaryOptions {
@@ -276,7 +276,7 @@ export class Primary {
   async #serveOwn(): Promise<void> {
     const { adminAddr, statsAddr, readinessAddr } = this.#settings;
     await this.#serve('readiness', readinessAddr, readinessHandler(this.#readiness));
-    const stats = statsHandler([this.#metrics.registry, this.#processRegistry], this.log);
+    const stats = metricsHandler([this.#metrics.registry, this.#processRegistry], this.log);
     await this.#serve('stats', statsAddr, (request, response) => {
       this.#collect();
       stats(request, response);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { respond, respondMethodNotAllowed } from './local-server.ts';
+import { respond, respondMethodNotAllowed } from '../servers/local-server.ts';
 
 /** What must have happened before the gateway may be sent traffic; ready once nothing is pending. */
 export class Readiness {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refusal } from '../../servers/guard.ts';
+import { type LocalHandler, respond, respondMethodNotAllowed } from '../../servers/local-server.ts';
 import { LOG_LEVELS, type LogLevel } from '../../telemetry/log.ts';
-import { type LocalHandler, respond, respondMethodNotAllowed } from '../local-server.ts';
 import type { WorkerStatus } from '../supervisor.ts';
-import { refusal } from './guard.ts';
 
 /** What the admin server shows and does; each by its owner. */
 export interface AdminOperations {

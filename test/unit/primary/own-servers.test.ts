@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AdminOperations, adminHandler } from '../../../src/primary/admin/server.ts';
-import { type LocalHandler, type LocalServer, serveLocal } from '../../../src/primary/local-server.ts';
 import { Readiness, readinessHandler } from '../../../src/primary/readiness.ts';
-import { statsHandler } from '../../../src/primary/stats.ts';
+import { type LocalHandler, type LocalServer, serveLocal } from '../../../src/servers/local-server.ts';
+import { metricsHandler } from '../../../src/servers/metrics.ts';
 import { LevelLogger, type LogLevel } from '../../../src/telemetry/log.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 
@@ -65,7 +65,7 @@ describe("the gateway's own servers", () => {
     it('gives the Prometheus text format at both paths', async () => {
       const metrics = new Metrics();
       metrics.buildInfo.set({ tag: '1.2.3' }, 1);
-      const url = await serve(statsHandler([metrics.registry], new LevelLogger('error', () => {})));
+      const url = await serve(metricsHandler([metrics.registry], new LevelLogger('error', () => {})));
       for (const path of ['/metrics', '/stats/prometheus']) {
         const answer = await ask(url + path);
         expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');

@@ -2,7 +2,7 @@ import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type ListenOptions } from 'node:net';
 import type { SocketAddress } from '../resources/settings.ts';
-import { bindFailure, NO_IPV6 } from './port-probe.ts';
+import { bindFailure, NO_IPV6 } from './bind-failure.ts';
 
 /** A small HTTP server of the gateway's own (admin, stats, readiness), listening. */
 export interface LocalServer {

@@ -9,7 +9,7 @@ const PATHS = new Set(['/metrics', '/stats/prometheus']);
  * GET /metrics and /stats/prometheus: the Prometheus text format, from what workers have pushed. It waits for no worker, so
  * a scrape is answered while one hangs.
  */
-export function statsHandler(
+export function metricsHandler(
   registries: readonly Registry[],
   log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
