@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { XdsSettings } from '../../resources/settings.ts';
 import type { WireDelta, WireIssue, XdsLog } from '../delta.ts';
 import type { Node } from '../wire/discovery.ts';
@@ -97,7 +98,7 @@ export class AdsClient {
     while (!signal.aborted) {
       const end = await this.#connection();
       if (signal.aborted) break;
-      await sleep(this.#backoff.after(end), signal);
+      await setTimeout(this.#backoff.after(end), undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -131,6 +132,8 @@ export class AdsClient {
     this.#closing.signal.removeEventListener('abort', close);
     close();
     this.#setConnected(false);
+    const livedMs = performance.now() - begin;
+    if (this.#closing.signal.aborted) return { benign: true, heard, livedMs };
     metrics.xdsTerminations.inc({ reason: end.reason });
     const error = token === '' ? end.message : end.message.replaceAll(token, '[token]');
     const benign = end.reason === 'Reconnect' || end.reason === 'Complete';
@@ -139,7 +142,7 @@ export class AdsClient {
       error,
     });
     if (end.tooManyPings) this.#times.keepaliveMs = Math.max(this.#times.keepaliveMs, LONG_KEEPALIVE_MS);
-    return { benign: end.reason === 'Reconnect', heard, livedMs: performance.now() - begin };
+    return { benign: end.reason === 'Reconnect', heard, livedMs };
   }
 
   async #respond(stream: AdsStream, bytes: Buffer): Promise<void> {
@@ -180,17 +183,4 @@ export class AdsClient {
     this.#connected = connected;
     this.#options.metrics.xdsConnected.set(connected ? 1 : 0);
   }
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }
