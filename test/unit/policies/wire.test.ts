@@ -1,4 +1,7 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { parse as yaml } from 'yaml';
 import { z } from 'zod';
 import { buildCatalogue } from '../../../src/catalogue.ts';
 import { isConditional } from '../../../src/policies/conditional.ts';
@@ -6,7 +9,7 @@ import { POLICIES } from '../../../src/policies/registry.ts';
 import type { PolicySpec, PolicyWire } from '../../../src/resources/catalogue.ts';
 import { parseDuration } from '../../../src/resources/schema/common.ts';
 import { jsonSchema } from '../../../src/resources/schema/json-schema.ts';
-import { schemaAt } from '../../../src/resources/schema/policies.ts';
+import { configName, schemaAt } from '../../../src/resources/schema/policies.ts';
 import { WireError, type WireMessage } from '../../../src/resources/wire.ts';
 import { messageType, protos } from '../../../src/xds/wire/protos.ts';
 import { InstanceMaker } from '../resources/schema-instances.ts';
@@ -891,34 +894,76 @@ describe('policies and the specs of control planes', () => {
     expect(() => entry?.read({ rules: [{ max_tokens: 1 }, { max_tokens: 2 }] })).toThrow(WireError);
   });
 
+  /** Whether a value can be said; if so, that what is read of it says the same again. */
+  function saysTheSame(name: string, { spec, field, message }: PolicyWire, given: unknown): boolean {
+    let value: unknown;
+    let first: unknown;
+    try {
+      value = parse(name, spec, given);
+      if (isConditional(value)) return false;
+      first = message.write(value) ?? {};
+    } catch (error) {
+      if (error instanceof WireError || error instanceof z.ZodError) return false;
+      throw error;
+    }
+    const decoded = SPECS[spec].decode(SPECS[spec].encode({ [field]: first }));
+    const again = parse(name, spec, message.read(decoded[field]));
+    const second = SPECS[spec].decode(SPECS[spec].encode({ [field]: message.write(again) ?? {} }));
+    expect(second, `${name}: ${JSON.stringify(value)}`).toEqual(decoded);
+    return true;
+  }
+
   it('say whatever their schemas take, or refuse it', () => {
     const root = jsonSchema(buildCatalogue());
     let said = 0;
     for (const [name, { wire = [] }] of POLICIES) {
       const id = `${name.replaceAll(/(?:^|\.)(\w)/g, (_, first: string) => first.toUpperCase())}Policy`;
-      for (const { spec, field, message } of wire) {
+      for (const one of wire) {
         const atBackend = `${id}Atbackend`;
-        const type = spec === 'backend' && root.$defs?.[atBackend] !== undefined ? atBackend : id;
+        const type = one.spec === 'backend' && root.$defs?.[atBackend] !== undefined ? atBackend : id;
         for (let seed = 1; seed <= 150; seed++) {
-          let value: unknown;
-          let first: unknown;
-          try {
-            value = parse(name, spec, new InstanceMaker(root, seed).makeOf(type));
-            if (isConditional(value)) continue;
-            first = message.write(value) ?? {};
-          } catch (error) {
-            // Random values break rules that a JSON schema can't say.
-            if (error instanceof WireError || error instanceof z.ZodError) continue;
-            throw error;
-          }
-          const decoded = SPECS[spec].decode(SPECS[spec].encode({ [field]: first }));
-          const again = parse(name, spec, message.read(decoded[field]));
-          const second = SPECS[spec].decode(SPECS[spec].encode({ [field]: message.write(again) ?? {} }));
-          expect(second, `${name}: ${JSON.stringify(value)}`).toEqual(decoded);
-          said++;
+          if (saysTheSame(name, one, new InstanceMaker(root, seed).makeOf(type))) said++;
         }
       }
     }
     expect(said).toBeGreaterThan(2000);
   });
+
+  /** agentgateway's example configurations; not part of this repository. */
+  const CONFIGS = fileURLToPath(new URL('../../../../shared/fixtures/agentgateway/configs/', import.meta.url));
+
+  /** What messages have no words for: files, URLs and sockets, and members that agentgateway itself knows in files only. */
+  const WITHOUT_PLACE =
+    /"(?:file|url|allowedModels|conditional|database|detectJailbreak)":|"host":"(?:https|unix):|"passthrough"|"rejection":\{.*"headers":|"authority":\{"full"/;
+
+  it.runIf(existsSync(CONFIGS))('say what real configurations hold', () => {
+    const unsaid: string[] = [];
+    let said = 0;
+    const walk = (value: unknown, file: string): void => {
+      if (typeof value !== 'object' || value === null) return;
+      for (const [key, member] of Object.entries(value)) {
+        const named = [...POLICIES.values()].filter((policy) => configName(policy) === key);
+        const wires = named.flatMap(({ name, wire = [] }) => wire.map((one) => ({ name, one })));
+        const fitting = wires.filter(({ name, one }) => schemaFits(name, one.spec, member));
+        if (fitting.length > 0) {
+          if (fitting.some(({ name, one }) => saysTheSame(name, one, member))) said++;
+          else unsaid.push(`${file} ${key}: ${JSON.stringify(member)}`);
+        }
+        walk(member, file);
+      }
+    };
+    for (const file of readdirSync(CONFIGS)) walk(yaml(readFileSync(`${CONFIGS}${file}`, 'utf8')), file);
+    const other = unsaid.filter((one) => !WITHOUT_PLACE.test(one));
+    expect(other).toEqual([]);
+    expect(said).toBeGreaterThan(50);
+  });
+
+  function schemaFits(name: string, spec: PolicySpec, value: unknown): boolean {
+    try {
+      parse(name, spec, value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
 });
