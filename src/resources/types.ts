@@ -197,8 +197,11 @@ export interface TargetedPolicy {
     | { kind: 'route'; name: string; namespace: string; ruleName: string; nameKind?: string }
     | { kind: 'backend'; name: string; namespace: string; section: string }
     | { kind: 'service'; hostname: string; namespace: string; port: number };
-  /** `frontend`: policies of the frontend level, for a part of what the process listens on. */
-  phase: 'route' | 'gateway' | 'frontend';
+  /**
+   * What it is a policy of, on what the target reaches: its routes (of a backend: itself), what runs before one is chosen, all of their
+   * backends, or the connections of clients.
+   */
+  phase: 'route' | 'gateway' | 'backend' | 'frontend';
   policies: PolicyMap;
   order: number;
   /** More specific policies don't take the place of this one. */

@@ -71,6 +71,12 @@ const NO_SET: PolicySet = {
   values: {},
 };
 
+/** Policies that are attached to where a route is, or to the route, for all of its backends: below a backend's own, and above. */
+interface Around {
+  readonly general: readonly PolicyLayer[];
+  readonly specific: readonly PolicyLayer[];
+}
+
 /** Turns listeners and routes with everything that applies to them into programs, and notes what they were made from. */
 export class Compiler {
   readonly #services: CompilerServices;
@@ -115,8 +121,12 @@ export class Compiler {
         compiled.flatMap(({ backend, context, weight }) =>
           backend === null || weight === 0 ? [] : { backend, context },
         );
+      const around: Around = {
+        general: this.#attached(this.#targetsOf(listener.resource), 'backend'),
+        specific: [...parents, route].flatMap((one) => this.#attached(routeTargets(one.resource), 'backend')),
+      };
       const compiled: WeightedBackend[] = backends.map((backend, index) => {
-        const one = this.#backend(backend, `${key}/backend${index}`, own, dispatch);
+        const one = this.#backend(backend, `${key}/backend${index}`, own, dispatch, around);
         return backends.length < 2 ? one : { ...one, context: { ...one.context, beside: sharing } };
       });
       return {
@@ -230,9 +240,15 @@ export class Compiler {
     return targets.some((target) => target?.kind === 'ai' || target?.kind === 'llm') ? LLM_MAX_BUFFER_BYTES : undefined;
   }
 
-  #backend(reference: RouteBackend, scope: string, own: PolicySet, dispatch: Dispatch): WeightedBackend {
+  #backend(
+    reference: RouteBackend,
+    scope: string,
+    own: PolicySet,
+    dispatch: Dispatch,
+    { general, specific }: Around,
+  ): WeightedBackend {
     const resolved = this.#resolve(reference.target, scope);
-    const policies = this.#merged([resolved.policies, reference.policies]);
+    const policies = this.#merged([...general, resolved.policies, ...specific, reference.policies]);
     const set = this.#policies(policies, 'backend', scope);
     return {
       name: resolved.name,

@@ -15,7 +15,8 @@ import type {
 } from '../../resources/types.ts';
 import { inlineBackendName, nameOf, ownerOfBackend } from './keys.ts';
 import { completeTls, type TlsDefaults } from './listener.ts';
-import { assembleRouter, type ModelView, routeToRouter } from './models.ts';
+import { assembleRouter, entriesOf, type ModelView, type RouterEntries, routeToRouter } from './model-router.ts';
+import type { ModelPiece } from './models.ts';
 import type { Piece } from './pieces.ts';
 
 type Kept<Kind extends Piece['kind']> = Extract<Piece, { kind: Kind }>;
@@ -32,12 +33,20 @@ export class Pieces {
   /** Names of groups → their members. */
   readonly #groups = new Map<string, Set<Piece>>();
 
+  readonly #made = new WeakMap<
+    ModelPiece,
+    { backend: Backend | undefined; policies: number; entries: RouterEntries }
+  >();
+  /** Grows whenever a policy that is attached to a backend comes or goes. */
+  #backendPolicies = 0;
+
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
   }
 
   add(piece: Piece): void {
     this.#byKey.set(piece.key, piece);
+    this.#note(piece);
     for (const name of groupsOf(piece)) {
       const group = this.#groups.get(name);
       if (group === undefined) this.#groups.set(name, new Set([piece]));
@@ -47,11 +56,16 @@ export class Pieces {
 
   remove(piece: Piece): void {
     this.#byKey.delete(piece.key);
+    this.#note(piece);
     for (const name of groupsOf(piece)) {
       const group = this.#groups.get(name);
       group?.delete(piece);
       if (group?.size === 0) this.#groups.delete(name);
     }
+  }
+
+  #note(piece: Piece): void {
+    if (piece.kind === 'policy' && piece.policy.target.kind === 'backend') this.#backendPolicies++;
   }
 
   /** Keys of the resources that a piece is part of, or has a say in. */
@@ -85,12 +99,12 @@ export class Pieces {
     return this.#keys(`backends ${target.namespace}/${target.name}`).flatMap((key) => this.#routersOf(key));
   }
 
-  /** The resource under `key` as its pieces make it; null = none. */
-  resource(key: string): Resource | null {
+  /** The resource under `key` as its pieces make it; null = none, undefined = as it was: it is not remembered. */
+  resource(key: string): Resource | null | undefined {
     const piece = this.#byKey.get(key);
     switch (piece?.kind) {
       case 'resource':
-        return piece.resource;
+        return piece.resource ?? undefined;
       case 'bind':
         return piece.internal ? null : piece.bind;
       case 'listener':
@@ -102,17 +116,21 @@ export class Pieces {
       case 'policy':
         return piece.policy;
       default:
-        return this.#made(key);
+        return this.#composed(key);
     }
   }
 
   /** A resource that no piece is by itself. */
-  #made(key: string): Resource | null {
+  #composed(key: string): Resource | null {
     if (key === FRONTEND) return this.#frontend();
     const [declared] = this.#members(`declares ${key}`, 'router');
     if (key.startsWith('llm/')) {
       const models = this.#members(`router ${key}`, 'model');
-      return models.length === 0 && declared === undefined ? null : assembleRouter(key, models, this.#view);
+      if (models.length === 0 && declared === undefined) return null;
+      return assembleRouter(
+        key,
+        models.sort(byOrder).map((model) => this.#entries(model)),
+      );
     }
     const [model] = this.#members(`served by ${key}`, 'model');
     if (model !== undefined) return routeToRouter(model.listener);
@@ -149,7 +167,7 @@ export class Pieces {
       const name = targetName(target);
       return policies.filter((policy) => targetName(policy.target) === name).sort(byOrder);
     });
-    const frontend = this.resource(FRONTEND) as Frontend | null;
+    const frontend = this.resource(FRONTEND) as Frontend | null | undefined;
     const merged = this.#merge([frontend?.policies ?? {}, ...targeted.map(layerOf)]);
     return (merged[TLS] ?? {}) as TlsDefaults;
   }
@@ -170,11 +188,19 @@ export class Pieces {
     return piece?.kind === 'backend' ? piece.backend.target : null;
   }
 
+  /** What a model makes of its backend; remembered, since a router is made anew for each of its models that comes. */
+  #entries(model: ModelPiece): RouterEntries {
+    const piece = this.#byKey.get(model.backend);
+    const backend = piece?.kind === 'backend' ? piece.backend : undefined;
+    const known = this.#made.get(model);
+    if (known !== undefined && known.backend === backend && known.policies === this.#backendPolicies)
+      return known.entries;
+    const entries = entriesOf(model, backend, this.#view);
+    this.#made.set(model, { backend, policies: this.#backendPolicies, entries });
+    return entries;
+  }
+
   readonly #view: ModelView = {
-    backend: (key) => {
-      const piece = this.#byKey.get(key);
-      return piece?.kind === 'backend' ? piece.backend : undefined;
-    },
     attached: (backend, section) => {
       const policies = this.#members(onBackend(backend, section), 'policy').map(({ policy }) => policy);
       return policies.sort(byOrder).map(layerOf);

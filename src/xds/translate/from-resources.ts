@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalogue } from '../../resources/catalogue.ts';
 import type { AiBackend, Frontend, Listener, LlmRouter, PolicyMap, Resource, Route } from '../../resources/types.ts';
 import { WireError, type WireMessage } from '../../resources/wire.ts';
@@ -70,9 +71,17 @@ class Writer {
   encoded(index: number): TypedResource[] {
     const resource = this.#resources[index] as Resource;
     const encoded = this.#encoded[index] ?? null;
-    if (encoded !== null && equivalent(resource, this.#pieces.resource(resource.key))) return encoded;
+    if (encoded !== null && equivalent(resource, this.#pieces.resource(resource.key), this.#samePolicy)) {
+      return encoded;
+    }
     return [this.#asJson(resource)];
   }
+
+  /** A policy can be put in several ways; those that are said alike mean the same. */
+  readonly #samePolicy = (name: string, a: unknown, b: unknown): boolean => {
+    const [first, second] = [a, b].map((value) => this.#specs.said({ name, value }));
+    return first !== undefined && isDeepStrictEqual(first, second);
+  };
 
   #tryEncode(resource: Resource): TypedResource[] | null {
     try {

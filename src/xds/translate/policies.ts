@@ -137,6 +137,17 @@ export class PolicySpecs {
     }));
   }
 
+  /** The first message that says a policy; undefined where none does. */
+  said(policy: NamedPolicy): unknown {
+    try {
+      if (isConditional(policy.value)) return this.writeConditional(policy);
+      return this.write('traffic', policy) ?? this.write('backend', policy) ?? this.write('frontend', policy);
+    } catch (error) {
+      if (error instanceof WireError) return undefined;
+      throw error;
+    }
+  }
+
   /** Specs of a whole map. Throws WireError where one has no place among specs of the kind. */
   writeAll(spec: PolicySpec, policies: PolicyMap): WireMessage[] {
     return Object.entries(policies).map(([name, value]) => {

@@ -1,4 +1,4 @@
-import type { PolicyLevel, PolicySpec } from '../../resources/catalogue.ts';
+import type { PolicyLevel } from '../../resources/catalogue.ts';
 import type { TargetedPolicy } from '../../resources/types.ts';
 import { oneWord, WireError, type WireMessage } from '../../resources/wire.ts';
 import { nameOf, orderedName, partName, readOrdered, readPart } from './keys.ts';
@@ -9,7 +9,7 @@ import { isConditional, type NamedPolicy, type PolicySpecs } from './policies.ts
 type Target = TargetedPolicy['target'];
 type Phase = TargetedPolicy['phase'];
 
-const phaseWire = oneWord<Exclude<Phase, 'frontend'>>({ route: 'ROUTE', gateway: 'GATEWAY' }, 'route');
+const phaseWire = oneWord<'route' | 'gateway'>({ route: 'ROUTE', gateway: 'GATEWAY' }, 'route');
 const inheritance = oneWord({ default: 'DEFAULT', override: 'OVERRIDE' }, 'default');
 
 /** Throws WireError. */
@@ -18,11 +18,11 @@ export function readPolicy(wire: WireMessage, specs: PolicySpecs, notes: Notes):
   const targetMessage = messageIn(wire, 'target');
   if (targetMessage === undefined) throw new WireError('is missing', ['target']);
   const target = below(['target'], () => readTarget(targetMessage));
-  const { phase, policy } = readKind(wire, target, specs, notes);
+  const part = readPart(ownKey);
+  const { phase, policy } = readKind(wire, target, part !== null, specs, notes);
   const key = `policy/${ownKey}`;
   if (policy === null) return { kind: 'nothing', key };
   const policies = { [policy.name]: policy.value };
-  const part = readPart(ownKey);
   if (part !== null) return { kind: 'part', key, owner: part.owner, policies, order };
   if (policy.name === 'frontend.http' && target.kind === 'gateway')
     return readHttpLimits(key, target, policies, order, notes);
@@ -95,62 +95,80 @@ function named(wire: WireMessage): { name: string; namespace: string } {
   return { name: textIn(wire, 'name'), namespace: textIn(wire, 'namespace') };
 }
 
-function readKind(
-  wire: WireMessage,
-  target: Target,
-  specs: PolicySpecs,
-  notes: Notes,
-): { phase: Phase; policy: NamedPolicy | null } {
+interface Kind {
+  readonly phase: Phase;
+  /** null: nothing that this version would do anything with. */
+  readonly policy: NamedPolicy | null;
+}
+
+function readKind(wire: WireMessage, target: Target, isPart: boolean, specs: PolicySpecs, notes: Notes): Kind {
   const traffic = messageIn(wire, 'traffic');
   if (traffic !== undefined) {
-    const phase = phaseOf(traffic);
-    const level = levelOf('traffic', target, phase);
-    return { phase, policy: below(['traffic'], () => specs.read('traffic', traffic, level, notes)) };
+    const phase = phaseOf(traffic, target);
+    return readTraffic(phase, target, notes, (level) =>
+      below(['traffic'], () => specs.read('traffic', traffic, level, notes)),
+    );
   }
   const backend = messageIn(wire, 'backend');
   if (backend !== undefined) {
-    const level = levelOf('backend', target, 'route');
-    return { phase: 'route', policy: below(['backend'], () => specs.read('backend', backend, level, notes)) };
+    // Part of a route, it is one of the route's policies; attached to one, it is one of each of its backends.
+    const phase = isBackend(target) || isPart ? 'route' : 'backend';
+    const level = isPart ? 'route' : 'backend';
+    return { phase, policy: below(['backend'], () => specs.read('backend', backend, level, notes)) };
   }
   const frontend = messageIn(wire, 'frontend');
   if (frontend !== undefined) {
-    const level = levelOf('frontend', target, 'frontend');
-    return { phase: 'frontend', policy: below(['frontend'], () => specs.read('frontend', frontend, level, notes)) };
+    if (!listens(target)) throw new WireError('takes no frontend policies', ['target']);
+    return {
+      phase: 'frontend',
+      policy: below(['frontend'], () => specs.read('frontend', frontend, 'frontend', notes)),
+    };
   }
   const conditional = messageIn(wire, 'conditional');
   if (conditional !== undefined)
     return below(['conditional'], () => readConditional(conditional, target, specs, notes));
-  const phase = target.kind === 'gateway' || target.kind === 'listenerSet' ? 'gateway' : 'route';
-  return { phase, policy: specs.read('traffic', {}, levelOf('traffic', target, phase), notes) };
+  const phase = listens(target) ? 'gateway' : 'route';
+  return { phase, policy: specs.read('traffic', {}, isBackend(target) ? 'backend' : phase, notes) };
 }
 
-function readConditional(wire: WireMessage, target: Target, specs: PolicySpecs, notes: Notes) {
+function readConditional(wire: WireMessage, target: Target, specs: PolicySpecs, notes: Notes): Kind {
   const entries = messagesIn(wire, 'policies').map((entry) => ({
     condition: textIn(entry, 'condition'),
     message: messageIn(entry, 'traffic') ?? {},
   }));
-  const phase = phaseOf(entries[0]?.message ?? {});
-  if (entries.some(({ message }) => phaseOf(message) !== phase))
+  const phase = phaseOf(entries[0]?.message ?? {}, target);
+  if (entries.some(({ message }) => phaseOf(message, target) !== phase)) {
     throw new WireError('entries of two phases', ['policies']);
-  return { phase, policy: specs.readConditional(entries, levelOf('traffic', target, phase), notes) };
+  }
+  return readTraffic(phase, target, notes, (level) => specs.readConditional(entries, level, notes));
 }
 
-function phaseOf(traffic: WireMessage): Exclude<Phase, 'frontend'> {
-  return below(['phase'], () => phaseWire.read(traffic.phase)) ?? 'route';
+function readTraffic(
+  phase: 'route' | 'gateway',
+  target: Target,
+  notes: Notes,
+  read: (level: PolicyLevel) => NamedPolicy | null,
+): Kind {
+  if (!isBackend(target)) return { phase, policy: read(phase) };
+  // A backend has no traffic of its own; a service has where it is reached through a waypoint, which nothing is here.
+  notes.warn(`a traffic policy of a ${target.kind}: applies to nothing that this version serves`);
+  return { phase, policy: null };
 }
 
-/** The level a policy is executed at where it is attached. */
-function levelOf(spec: PolicySpec, target: Target, phase: Phase): PolicyLevel {
-  const listens = target.kind === 'gateway' || target.kind === 'listenerSet';
-  if (spec === 'frontend') {
-    if (!listens) throw new WireError('takes no frontend policies', ['target']);
-    return 'frontend';
+function listens({ kind }: Target): boolean {
+  return kind === 'gateway' || kind === 'listenerSet';
+}
+
+function isBackend({ kind }: Target): boolean {
+  return kind === 'backend' || kind === 'service';
+}
+
+function phaseOf(traffic: WireMessage, target: Target): 'route' | 'gateway' {
+  const phase = below(['phase'], () => phaseWire.read(traffic.phase)) ?? 'route';
+  if (phase === 'gateway' && !listens(target)) {
+    throw new WireError('GATEWAY needs a gateway as the target', ['traffic', 'phase']);
   }
-  if (phase === 'gateway') {
-    if (!listens) throw new WireError('phase GATEWAY needs a gateway as its target', ['traffic', 'phase']);
-    return 'gateway';
-  }
-  return listens || target.kind === 'route' ? 'route' : 'backend';
+  return phase;
 }
 
 /** A policy attached from outside. Throws WireError for what only files can say. */
@@ -165,7 +183,7 @@ export function writePolicy(policy: TargetedPolicy, specs: PolicySpecs): WireMes
     name: { name, namespace },
     target: writeTarget(target),
     ...(override && { inheritance: inheritance.write('override') }),
-    ...writeKind({ name: own[0], value: own[1] }, phase, specs),
+    ...writeKind({ name: own[0], value: own[1] }, isBackend(target) ? 'backend' : phase, specs),
   };
 }
 
@@ -186,16 +204,10 @@ export function writePart(
 }
 
 function writeKind(policy: NamedPolicy, phase: Phase, specs: PolicySpecs): WireMessage {
-  if (phase === 'frontend') {
-    const frontend = specs.write('frontend', policy);
-    if (frontend === undefined) throw new WireError("can't be said", [policy.name]);
-    return { frontend };
-  }
+  if (phase === 'frontend' || phase === 'backend') return { [phase]: written(specs.write(phase, policy), policy) };
   const said = { phase: phaseWire.write(phase) ?? 'ROUTE' };
   if (isConditional(policy.value)) {
-    const entries = specs.writeConditional(policy);
-    if (entries === undefined) throw new WireError("can't be said", [policy.name]);
-    const policies = entries.map(({ condition, message }) => ({
+    const policies = written(specs.writeConditional(policy), policy).map(({ condition, message }) => ({
       ...(condition !== '' && { condition }),
       traffic: { ...said, ...message },
     }));
@@ -203,9 +215,12 @@ function writeKind(policy: NamedPolicy, phase: Phase, specs: PolicySpecs): WireM
   }
   const traffic = specs.write('traffic', policy);
   if (traffic !== undefined) return { traffic: { ...said, ...traffic } };
-  const backend = specs.write('backend', policy);
-  if (backend === undefined || phase === 'gateway') throw new WireError("can't be said", [policy.name]);
-  return { backend };
+  return { backend: written(phase === 'route' ? specs.write('backend', policy) : undefined, policy) };
+}
+
+function written<Message>(message: Message | undefined, { name }: NamedPolicy): Message {
+  if (message === undefined) throw new WireError("can't be said", [name]);
+  return message;
 }
 
 function writeTarget(target: Target): WireMessage {

@@ -1,7 +1,7 @@
 import type { PolicyLevel } from '../../resources/catalogue.ts';
 import { isObject } from '../../resources/json.ts';
 import type { PolicyChecker } from '../../resources/policy-check.ts';
-import type { PolicyMap, Resource, ResourceKind } from '../../resources/types.ts';
+import type { PolicyMap, Resource, ResourceKind, TargetedPolicy } from '../../resources/types.ts';
 import { WireError } from '../../resources/wire.ts';
 import type { Piece } from './pieces.ts';
 
@@ -63,7 +63,7 @@ function policiesOf(resource: Resource): (readonly [PolicyMap, PolicyLevel])[] {
     case 'backend':
       return [[resource.policies, 'backend']];
     case 'policy':
-      return [[resource.policies, resource.phase === 'route' ? levelOf(resource.target) : resource.phase]];
+      return [[resource.policies, levelOf(resource)]];
     case 'llmRouter':
       return resource.models.map(({ provider }) => [provider.policies, 'backend'] as const);
     default:
@@ -71,6 +71,6 @@ function policiesOf(resource: Resource): (readonly [PolicyMap, PolicyLevel])[] {
   }
 }
 
-function levelOf({ kind }: Extract<Resource, { kind: 'policy' }>['target']): PolicyLevel {
-  return kind === 'backend' || kind === 'service' ? 'backend' : 'route';
+function levelOf({ phase, target }: TargetedPolicy): PolicyLevel {
+  return phase === 'route' && (target.kind === 'backend' || target.kind === 'service') ? 'backend' : phase;
 }

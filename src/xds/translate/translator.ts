@@ -72,6 +72,7 @@ export class Translator {
     const removed: string[] = [];
     for (const key of touched) {
       const resource = own?.key === key ? own : this.#pieces.resource(key);
+      if (resource === undefined) continue;
       if (resource !== null) {
         this.#given.add(key);
         changed.push(resource);
