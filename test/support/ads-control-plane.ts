@@ -28,7 +28,7 @@ export class ControlPlane {
   }
 
   /** Puts a resource of this content, under a version that was never there before. */
-  put(type: string, name: string, content: string): void {
+  put(type: string, name: string, content: string | Uint8Array): void {
     this.#versions++;
     this.#resources(type).set(name, { version: `v${this.#versions}`, bytes: Buffer.from(content) });
   }
