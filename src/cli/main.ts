@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { check } from './check.ts';
+import { control } from './control.ts';
 import { prices } from './prices.ts';
 import { run } from './run.ts';
 import { schema } from './schema.ts';
@@ -8,8 +9,9 @@ import { VERSION } from './version.ts';
 
 const HELP = `Sluice ${VERSION}: a gateway for LLM, MCP, A2A and HTTP traffic
 
-  sluice [run] -f <file>    serve the configuration
+  sluice [run] -f <file>    serve the configuration; with XDS_ADDRESS also, or only, what a control plane sends
   sluice check -f <file>    say what is wrong with it (exit 1) and what is not active yet
+  sluice control -d <dir>   serve the configurations in a directory to a fleet of gateways
   sluice schema             print the JSON schema of the configuration file
   sluice prices refresh --from <URL or file> [--to <file>]
                             take prices of models from a published list
@@ -24,6 +26,7 @@ const HELP = `Sluice ${VERSION}: a gateway for LLM, MCP, A2A and HTTP traffic
 /** Commands with arguments of their own; anything else is `run`. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number | Promise<number>>> = {
   check,
+  control,
   prices,
   schema,
 };
@@ -49,9 +52,12 @@ async function main(args: readonly string[]): Promise<number | null> {
   }
   const { file, config: inline } = values;
   if (file !== undefined && inline !== undefined) return misused('give -f or -c, not both');
-  if (file === undefined && inline === undefined) return misused('no configuration given');
-  if (values['validate-only'] === true) return check(file === undefined ? ['-c', inline ?? ''] : ['-f', file]);
-  await run(file === undefined ? { inline: inline ?? '' } : { file });
+  // A control plane or another file named by the environment can say all there is.
+  const elsewhere = process.env.XDS_ADDRESS || process.env.LOCAL_XDS_PATH;
+  if (file === undefined && inline === undefined && !elsewhere) return misused('no configuration given');
+  const text = inline ?? '{}';
+  if (values['validate-only'] === true) return check(file === undefined ? ['-c', text] : ['-f', file]);
+  await run(file === undefined ? { inline: text } : { file });
   return null;
 }
 

@@ -1,3 +1,4 @@
+import type { PeerCertificate } from 'node:tls';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { DeltaDiscoveryRequest } from '../wire/discovery.ts';
 import type { NodeIdentity } from './node.ts';
@@ -27,10 +28,21 @@ const FIRST_REQUEST_MS = 15_000;
 /** Writes under way for longer than this no longer count as under way: others need not wait for a client that takes nothing, ms. */
 const STUCK_MS = 10_000;
 
+/** Who opened a stream, as the transport shows it. */
+export interface Peer {
+  /** IP address. */
+  readonly address: string;
+  /** The bearer token; null where there is none. */
+  readonly token: string | null;
+  /** The certificate the TLS handshake has verified; null where there is none. */
+  readonly certificate: PeerCertificate | null;
+}
+
 /** One stream of one node: its protocol, joined to gRPC. */
 export class Connection {
   /** `address:port`. */
   readonly peer: string;
+  readonly client: Peer;
   readonly since: number;
   readonly stream: NodeStream;
   readonly #call: Call;
@@ -41,7 +53,8 @@ export class Connection {
   #underWaySince = 0;
   #held = false;
 
-  constructor(call: Call, events: ConnectionEvents, limits: StreamLimits) {
+  constructor(call: Call, client: Peer, events: ConnectionEvents, limits: StreamLimits) {
+    this.client = client;
     this.#call = call;
     this.#events = events;
     this.peer = call.getPeer();

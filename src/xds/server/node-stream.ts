@@ -44,6 +44,8 @@ export class NodeStream {
   #set: ResourceSet | null = null;
   /** When the set came to be what it is; null once the node has answered all of it. */
   #setSince: number | null = null;
+  /** When it was first to have the revision that it is to have now. */
+  #servedSince = 0;
   #nonce = 0;
   /** Requests of the second that began then. */
   #second = 0;
@@ -74,6 +76,16 @@ export class NodeStream {
   /** How long ago the set became what it is to have, ms; 0 once it has it. */
   get lagMs(): number {
     return this.#setSince === null ? 0 : this.#now() - this.#setSince;
+  }
+
+  /** What it refuses of the revision it is to have. */
+  get refusals(): WireIssue[] {
+    const issues: WireIssue[] = [];
+    for (const { lastNack } of this.#subscriptions.values()) {
+      if (lastNack === null || lastNack.revision !== this.#set?.revision || lastNack.at < this.#servedSince) continue;
+      issues.push(...lastNack.issues.filter(({ error }) => error !== undefined));
+    }
+    return issues;
   }
 
   /** Revision that it has answered everything of; null where there is none. */
@@ -115,7 +127,10 @@ export class NodeStream {
   serve(set: ResourceSet): void {
     if (set === this.#set) return;
     // Of several sets that it was to have before it had one, the oldest counts.
-    if (set.revision !== this.#set?.revision) this.#setSince ??= this.#now();
+    if (set.revision !== this.#set?.revision) {
+      this.#servedSince = this.#now();
+      this.#setSince ??= this.#servedSince;
+    }
     this.#set = set;
     this.#pump();
   }

@@ -1,4 +1,3 @@
-import type { PeerCertificate } from 'node:tls';
 import {
   type ConnectionInjector,
   Server,
@@ -8,21 +7,11 @@ import {
 } from '@grpc/grpc-js';
 import type { XdsLog } from '../delta.ts';
 import { DELTA_METHOD, type DeltaDiscoveryRequest, deltaRequestType, STREAM_METHOD } from '../wire/discovery.ts';
-import { type Call, Connection } from './connection.ts';
+import { type Call, Connection, type Peer } from './connection.ts';
 import { addressOf, Listener, type ListenerOptions, type ServerCertificate } from './listener.ts';
 import { CODES, type NodeIdentity, StreamRefusal } from './node.ts';
 import { STREAM_LIMITS, type StreamAnswer, type StreamLimits } from './node-stream.ts';
 import type { ResourceSet } from './resource-set.ts';
-
-/** Who opened a stream, as the transport shows it. */
-export interface Peer {
-  /** IP address. */
-  readonly address: string;
-  /** The bearer token; null where there is none. */
-  readonly token: string | null;
-  /** The certificate the TLS handshake has verified; null where there is none. */
-  readonly certificate: PeerCertificate | null;
-}
 
 export interface DeltaServerOptions {
   readonly listen: ListenerOptions;
@@ -188,13 +177,11 @@ export class DeltaServer {
     if (this.#streams.size >= this.#limits.maxStreams) {
       return refuse(new StreamRefusal(CODES.resourceExhausted, `more than ${this.#limits.maxStreams} streams`));
     }
+    const certificate = call.getAuthContext().sslPeerCertificate ?? null;
+    const client: Peer = { address: addressOf(peer), token: bearerOf(call), certificate };
     let check: (node: NodeIdentity) => void;
     try {
-      check = this.#options.authenticate({
-        address: addressOf(peer),
-        token: bearerOf(call),
-        certificate: call.getAuthContext().sslPeerCertificate ?? null,
-      });
+      check = this.#options.authenticate(client);
     } catch (error) {
       if (error instanceof StreamRefusal) return refuse(error);
       this.#options.log.error('a client could not be authenticated', { peer, error });
@@ -202,6 +189,7 @@ export class DeltaServer {
     }
     const connection = new Connection(
       call,
+      client,
       {
         admit: (node) => this.#admit(node, check),
         opened: (connection) => this.#opened(connection),

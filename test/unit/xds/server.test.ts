@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WireResource, XdsLog } from '../../../src/xds/delta.ts';
+import type { Peer } from '../../../src/xds/server/connection.ts';
 import type { ServerCertificate } from '../../../src/xds/server/listener.ts';
 import { CODES, StreamRefusal } from '../../../src/xds/server/node.ts';
 import type { StreamAnswer } from '../../../src/xds/server/node-stream.ts';
 import { type ResourceSet, TypeSet } from '../../../src/xds/server/resource-set.ts';
-import { DeltaServer, type Peer, type ServerLimits } from '../../../src/xds/server/server.ts';
+import { DeltaServer, type ServerLimits } from '../../../src/xds/server/server.ts';
 import { ADDRESS_TYPE, RESOURCE_TYPE, STREAM_METHOD } from '../../../src/xds/wire/discovery.ts';
 import { first, RawClient, struct } from './server-client.ts';
 
