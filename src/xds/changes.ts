@@ -28,6 +28,10 @@ export class Changes {
     return this.#byKey.size === 0;
   }
 
+  get keys(): string[] {
+    return [...this.#byKey.keys()];
+  }
+
   add(name: string, { changed, removed }: ResourceChanges): void {
     // A key that goes and comes at once stays.
     for (const key of removed) this.#set(name, key, null);

@@ -157,7 +157,13 @@ export class XdsSource {
   }
 
   async #apply(changes: Changes): Promise<ResourceFaults> {
-    return changes.empty ? new Map() : this.#options.apply(changes.inOrder());
+    if (changes.empty) return new Map();
+    try {
+      return await this.#options.apply(changes.inOrder());
+    } catch (error) {
+      const fault = `cannot be applied: ${error instanceof Error ? error.message : String(error)}`;
+      return new Map(changes.keys.map((key) => [key, fault]));
+    }
   }
 
   #keep(typeUrl: string, resources: readonly WireResource[], removed: readonly string[]): void {

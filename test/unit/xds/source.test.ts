@@ -45,6 +45,9 @@ async function opened() {
   const steps: ResourceChanges[] = [];
   const apply = async (changes: ResourceChanges): Promise<ResourceFaults> => {
     steps.push(changes);
+    if (changes.changed.some((changed) => (changed as unknown as { says: string }).says.includes('crash'))) {
+      throw new Error('no room');
+    }
     const faults = new Map<string, string>();
     for (const changed of changes.changed) {
       const { says } = changed as unknown as { says: string };
@@ -151,6 +154,23 @@ describe('a delta', () => {
     expect(await send(stream, response('n1', [resource('a', '1', content)]))).toEqual([
       { key: 'a', error: 'port 80 is in use' },
     ]);
+    expect(inForce.size).toBe(0);
+  });
+
+  test('where nothing can be put into force, all is refused and means again what it did', async () => {
+    const { stream, inForce } = await opened();
+    await send(stream, response('n1', [resource('a', '1', 'route/a=1'), resource('b', '1', 'route/b=1')]));
+    const changes = response(
+      'n2',
+      [resource('a', '2', 'route/a=2,route/x=2'), resource('c', '1', 'route/c=crash')],
+      ['b'],
+    );
+    const answer = (await send(stream, changes)) as { key: string; error: string }[];
+    expect(answer.map(({ key }) => key).sort()).toEqual(['a', 'b', 'c']);
+    expect(answer[0]?.error).toContain('no room');
+    expect(Object.fromEntries(inForce)).toEqual({ 'route/a': 'route/a=1', 'route/b': 'route/b=1' });
+    // What is removed now is all that there is of it.
+    expect(await send(stream, response('n3', [], ['a', 'b', 'c']))).toBe('ack');
     expect(inForce.size).toBe(0);
   });
 
