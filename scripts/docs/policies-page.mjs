@@ -91,10 +91,13 @@ function state(entry) {
 function shape(branches, links, inactive) {
   const schema = { anyOf: branches };
   const table = fieldTable(schema, links, inactive);
-  const isList = branches.some((branch) => branch.type === 'array');
+  const lists = branches.filter((branch) => branch.type === 'array').length;
   const simple = branches.filter((branch) => objectsOf(branch, links).length === 0);
   const lead = [];
-  if (isList && table !== '') lead.push('A list; each item has:\n');
+  if (lists > 0 && table !== '')
+    lead.push(
+      lists === branches.length ? 'A list; each item has:\n' : 'These fields, or a list of objects with them:\n',
+    );
   else if (simple.length > 0 && table !== '') {
     const state = inactive.has('') ? ' (**not executed yet**)' : '';
     lead.push(`${typeOf({ anyOf: simple }, links)}${state}, or:\n`);
