@@ -90,6 +90,40 @@ describe('requestMirror', () => {
     expect(call.exchange.routed.endpoint).toBe(`127.0.0.1:${main.port}`);
   });
 
+  it('sends a copy to each of several backends', async () => {
+    const paths: string[] = [];
+    const main = await serve(() => OK);
+    const shadows = [1, 2].map((number) =>
+      serve((head) => {
+        paths.push(`${number} ${head.split(' ')[1]}`);
+        return OK;
+      }),
+    );
+    const ports = (await Promise.all(shadows)).map((server) => server.port);
+    const [first, second] = ports;
+    const policy = requestMirror.compile!(
+      requestMirror.schema.parse([
+        { backend: { host: `127.0.0.1:${first}` }, percentage: 1 },
+        { backend: { host: `127.0.0.1:${second}` }, percentage: 1 },
+        { backend: { host: '127.0.0.1:1' }, percentage: 0 },
+      ]),
+      { key: 'r', level: 'route' },
+      {
+        metrics: from.metrics,
+        log: quiet,
+        dispatch: from.dispatch,
+        cluster: ({ host = '' }) => {
+          const port = Number(host.split(':')[1]);
+          return cluster(from, { ...hostSpec('127.0.0.1', port), key: `mirror ${port}` });
+        },
+      } as unknown as PolicyServices,
+    );
+    const call = callTo(cluster(from, hostSpec('127.0.0.1', main.port)), { path: '/p' });
+    expect((await send(policy.wrapDispatch!(from.dispatch), call)).body).toBe('ok');
+    await settled('sent', 2);
+    expect(paths.sort()).toEqual(['1 /p', '2 /p']);
+  });
+
   it('neither delays nor fails the request where the mirror hangs or is down', async () => {
     const main = await serve(() => OK);
     const hanging = await serve(() => null);
