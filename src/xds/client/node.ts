@@ -39,7 +39,7 @@ export function nodeOf(facts: NodeFacts): Node {
   };
 }
 
-/** An address that is listened on everywhere is reached by the process's own; `localhost` is where the connection comes from, if anywhere. */
+/** What is listened on everywhere is reached by the process's own address; `localhost` is where the connection comes from. */
 function reachable({ host, port }: { host: string; port: number }, instanceIp: string): string {
   const name = host === '::' || host === '0.0.0.0' ? instanceIp : host === 'localhost' ? '' : host;
   return isIP(name) === 6 ? `[${name}]:${port}` : `${name}:${port}`;
