@@ -55,7 +55,7 @@ export interface SelfSettings {
   podNamespace: string;
 }
 
-/** How the control plane is reached, and what it is told of this process. Paths are as given: relative to the working directory. */
+/** How the control plane is reached, and what it is told of this process. Paths are relative to the working directory. */
 export interface XdsSettings {
   /** `http://host:port` is plaintext, `https://host:port` TLS. */
   address: string;

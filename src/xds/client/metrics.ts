@@ -2,7 +2,7 @@ interface CounterOf<Labels> {
   inc(labels: Labels, by?: number): void;
 }
 
-/** What the client counts; agentgateway's names of the first three are `xds_connection_terminations`, `xds_message`, `xds_message_bytes`. */
+/** What the client counts. The first three have agentgateway's names: `xds_connection_terminations`, `xds_message`, `xds_message_bytes`. */
 export interface XdsMetrics {
   /** Streams that ended, by agentgateway's reasons. */
   readonly xdsTerminations: CounterOf<{ reason: 'ConnectionError' | 'Error' | 'Reconnect' | 'Complete' }>;
