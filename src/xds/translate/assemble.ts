@@ -80,6 +80,8 @@ export class Pieces {
       case 'part':
         // TLS that is said for all connections is every listener's.
         return piece.owner === FRONTEND && TLS in piece.policies ? [FRONTEND, ...this.#keys(LISTENERS)] : [piece.owner];
+      case 'reach':
+        return [piece.owner];
       case 'backend':
         return [ownerOfBackend(nameOf(piece.key)) ?? piece.key, ...this.#routersOf(piece.key)];
       case 'policy':
@@ -178,7 +180,9 @@ export class Pieces {
       const inline = this.#inlineBackend(route.key, index, backend.target);
       return inline === null ? backend : { ...backend, target: inline };
     });
-    return { ...route, policies: { ...route.policies, ...policies }, backends };
+    const others = this.#members(`listeners of ${route.key}`, 'reach').sort(byOrder);
+    const listenerKeys = [...route.listenerKeys, ...others.map(({ listener }) => listener)];
+    return { ...route, listenerKeys, policies: { ...route.policies, ...policies }, backends };
   }
 
   /** What stands in the route itself and comes as a backend of its own. */
@@ -239,6 +243,8 @@ function groupsOf(piece: Piece): string[] {
       return [LISTENERS, `listeners of ${piece.listener.bindKey}`];
     case 'part':
       return [`parts of ${piece.owner}`];
+    case 'reach':
+      return [`listeners of ${piece.owner}`];
     case 'backend':
       return [`backends ${piece.backend.namespace}/${piece.backend.name}`];
     case 'policy': {

@@ -11,7 +11,7 @@ import { Pieces } from './assemble.ts';
 import { writeBackend, writeTarget } from './backend.ts';
 import { writeBind } from './bind.ts';
 import { equivalent } from './equivalent.ts';
-import { inlineBackendName, nameOf, partName } from './keys.ts';
+import { inlineBackendName, nameOf, partName, reachName } from './keys.ts';
 import { writeListener } from './listener.ts';
 import { writeRouter } from './models.ts';
 import { Notes } from './notes.ts';
@@ -148,7 +148,7 @@ class Writer {
     const { inline, others } = this.#shareOut(policies);
     const target = { kind: 'route', name, namespace, ruleName } as const;
     return [
-      own(key, { route: writeRoute(route, inline, this.#specs) }),
+      ...writeRoute(route, inline, this.#specs).map((message, index) => own(reachName(key, index), { route: message })),
       ...backends.flatMap((backend, index) => {
         if (!isInline(backend.target)) return [];
         const inlineName = inlineBackendName(key, index);

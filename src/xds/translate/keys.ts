@@ -5,6 +5,7 @@
  * Two of Sluice's own conventions say what no field says:
  * - `#0000000000000003/api/users`: the name `api/users`, third in its source. Data planes decide between equals by the
  *   order of their names, so they follow the source's order too.
+ * - `#0000000000000003/api/users@1`: the same route once more, for the second of its listeners, as messages have room for one.
  * - `route/api/users#cors`: a policy that is part of that route (or listener, or of `frontend`), not attached from outside.
  */
 
@@ -17,10 +18,23 @@ export function orderedName(order: number, name: string): string {
 }
 
 /** The name and the place it says; 0 where it says none. */
-export function readOrdered(text: string): { order: number; name: string } {
+export function readOrdered(text: string): { order: number; name: string; ordered: boolean } {
   const [head, digits] = ORDERED.exec(text) ?? [];
-  if (head === undefined) return { order: 0, name: text };
-  return { order: Number(digits), name: text.slice(head.length) };
+  if (head === undefined) return { order: 0, name: text, ordered: false };
+  return { order: Number(digits), name: text.slice(head.length), ordered: true };
+}
+
+const REACH = /^(.+)@(\d+)$/s;
+
+/** The name of a route as it is for its listener at `index`. */
+export function reachName(name: string, index: number): string {
+  return index === 0 ? name : `${name}@${index}`;
+}
+
+/** The route, and the place of the listener among the route's, that an ordered name says. */
+export function readReach(name: string): { name: string; index: number } {
+  const [, route, index] = REACH.exec(name) ?? [];
+  return route === undefined ? { name, index: 0 } : { name: route, index: Number(index) };
 }
 
 /** What follows the kind in a resource's key. */

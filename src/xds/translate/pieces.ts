@@ -7,6 +7,14 @@ export type Piece =
   | { readonly kind: 'bind'; readonly key: string; readonly bind: Bind; readonly internal: boolean }
   | { readonly kind: 'listener'; readonly key: string; readonly listener: Listener; readonly tls: GivenTls | null }
   | { readonly kind: 'route'; readonly key: string; readonly route: Route }
+  /** One more listener of a route. */
+  | {
+      readonly kind: 'reach';
+      readonly key: string;
+      readonly owner: string;
+      readonly listener: string;
+      readonly order: number;
+    }
   | { readonly kind: 'backend'; readonly key: string; readonly backend: Backend }
   | PartPiece
   | { readonly kind: 'policy'; readonly key: string; readonly policy: TargetedPolicy }

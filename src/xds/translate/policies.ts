@@ -1,5 +1,7 @@
 import type { Catalogue, CatalogueEntry, PolicyLevel, PolicySpec, PolicyWire } from '../../resources/catalogue.ts';
 import { PolicyChecker } from '../../resources/policy-check.ts';
+import { schemaAt } from '../../resources/schema/policies.ts';
+import { fieldsOf, optionsOf } from '../../resources/schema/walk.ts';
 import type { PolicyMap } from '../../resources/types.ts';
 import { WireError, type WireMessage } from '../../resources/wire.ts';
 import { below, type Notes } from './notes.ts';
@@ -17,7 +19,12 @@ interface Place {
 }
 
 /** What a spec says, before its schema has seen it; or, where nobody executes it, what stands for it. */
-type Said = SaidBy | { readonly place: null; readonly policy: NamedPolicy };
+type Said = SaidBy | StandIn;
+
+interface StandIn {
+  readonly place: null;
+  readonly policy: NamedPolicy;
+}
 
 interface SaidBy {
   readonly place: Place;
@@ -100,7 +107,12 @@ export class PolicySpecs {
     const said = this.#say('traffic', head.message, level, notes, true);
     if (said === null) return null;
     if (said.place === null) return said.policy;
-    const { wire } = said.place;
+    const { entry, wire } = said.place;
+    if (!takesConditions(entry, level)) {
+      const what = `${entry.name} under a condition`;
+      if (entry.protects) return standIn(what, notes).policy;
+      throw new WireError(`${what} is not executed by this version`, ['policies', 0, 'traffic', wire.field]);
+    }
     const conditional = entries.map(({ condition, message }, index) =>
       below(['policies', index, 'traffic'], () => {
         if (message[wire.field] === undefined) throw new WireError(`is not a ${wire.field} policy as the others are`);
@@ -223,9 +235,14 @@ function getOrAdd(map: Map<CatalogueEntry, SaidAt[]>, entry: CatalogueEntry): Sa
 }
 
 /** Stands for a policy that isn't executed: a name that no catalogue has. */
-function standIn(what: string, notes: Notes): Said {
+function standIn(what: string, notes: Notes): StandIn {
   notes.warn(`${what}: not executed by this version; what it covers answers 503`);
   return { place: null, policy: { name: what, value: null } };
+}
+
+/** True where the policy has a conditional form. */
+function takesConditions(entry: CatalogueEntry, level: PolicyLevel): boolean {
+  return fieldsOf(optionsOf(schemaAt(entry, level))).includes('conditional');
 }
 
 interface Conditional {

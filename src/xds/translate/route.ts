@@ -2,7 +2,7 @@ import { RE2JS } from 're2js';
 import { isHostname, normalHostname } from '../../resources/hostnames.ts';
 import type { PathMatch, Route, RouteBackend, RouteMatch, ValueMatch } from '../../resources/types.ts';
 import { WireError, type WireMessage } from '../../resources/wire.ts';
-import { inlineBackendName, nameOf, orderedName, readOrdered } from './keys.ts';
+import { inlineBackendName, nameOf, orderedName, reachName, readOrdered, readReach } from './keys.ts';
 import { below, messageIn, messagesIn, type Notes, numberIn, required, textIn } from './notes.ts';
 import type { Piece } from './pieces.ts';
 import type { PolicySpecs } from './policies.ts';
@@ -14,7 +14,8 @@ const USUAL_KIND = 'HTTPRoute';
 
 /** Throws WireError. */
 export function readRoute(wire: WireMessage, specs: PolicySpecs, notes: Notes): Piece {
-  const { name: ownKey, order } = readOrdered(required(wire, 'key'));
+  const { name: fullKey, order, ordered } = readOrdered(required(wire, 'key'));
+  const { name: ownKey, index } = ordered ? readReach(fullKey) : { name: fullKey, index: 0 };
   const name = messageIn(wire, 'name');
   if (name === undefined) throw new WireError('is missing', ['name']);
   const group = textIn(wire, 'route_group_key');
@@ -22,6 +23,15 @@ export function readRoute(wire: WireMessage, specs: PolicySpecs, notes: Notes): 
   const mesh = service !== undefined && (textIn(service, 'hostname') !== '' || textIn(service, 'namespace') !== '');
   if (mesh) notes.warn('service_key: routes of services themselves are not served by this version');
   const listener = textIn(wire, 'listener_key');
+  if (index > 0) {
+    return {
+      kind: 'reach',
+      key: `route/${fullKey}`,
+      owner: `route/${ownKey}`,
+      listener: `listener/${listener}`,
+      order: index,
+    };
+  }
   const matches = messagesIn(wire, 'matches').map((match, index) => below(['matches', index], () => readMatch(match)));
   const backends = messagesIn(wire, 'backends').map((backend, index) =>
     below(['backends', index], () => readBackend(backend, specs, notes)),
@@ -112,15 +122,11 @@ function readBackend(wire: WireMessage, specs: PolicySpecs, notes: Notes): Route
   };
 }
 
-/** A route with these of its policies. Backends that stand in it it says by their names alone. Throws WireError. */
-export function writeRoute(route: Route, trafficPolicies: readonly WireMessage[], specs: PolicySpecs): WireMessage {
+/** A route with these of its policies, for each of its listeners. Of backends that stand in it it says the names. Throws WireError. */
+export function writeRoute(route: Route, trafficPolicies: readonly WireMessage[], specs: PolicySpecs): WireMessage[] {
   const { key, listenerKeys, groupKey, name, namespace, ruleName, nameKind, hostnames, matches, backends, order } =
     route;
-  const [listener = ''] = listenerKeys;
-  if (listenerKeys.length > 1) throw new WireError('several of them', ['listenerKeys']);
-  return {
-    key: orderedName(order, nameOf(key)),
-    listener_key: nameOf(listener),
+  const message = {
     ...(groupKey !== '' && { route_group_key: nameOf(groupKey) }),
     name: { name, namespace, kind: nameKind ?? USUAL_KIND, ...(ruleName !== '' && { rule_name: ruleName }) },
     hostnames,
@@ -128,6 +134,11 @@ export function writeRoute(route: Route, trafficPolicies: readonly WireMessage[]
     backends: backends.map((backend, index) => writeBackend(backend, inlineBackendName(key, index), specs)),
     traffic_policies: trafficPolicies,
   };
+  const listeners = listenerKeys.length === 0 ? [''] : listenerKeys;
+  return listeners.map((listener, index) => {
+    const name = reachName(nameOf(key), index);
+    return { key: orderedName(order, name), listener_key: nameOf(listener), ...message };
+  });
 }
 
 function writeMatch({ path, method, headers, query }: RouteMatch): WireMessage {

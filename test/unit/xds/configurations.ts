@@ -10,6 +10,8 @@ import type { Resource } from '../../../src/resources/types.ts';
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 const FIXTURES = at('../../fixtures/config/');
+/** Made for these tests. */
+const COMPLETE = at('../../fixtures/xds/complete.yaml');
 const QUICKSTART = at('../../../examples/quickstart/config.yaml');
 /** agentgateway's own examples, where they are at hand. */
 const AGENTGATEWAY = at('../../../../shared/fixtures/agentgateway/configs/');
@@ -49,7 +51,7 @@ export function configurations(): { own: string[]; agentgateway: string[] } {
       .filter((name) => name.endsWith('.yaml'))
       .map((name) => join(directory, name));
   return {
-    own: [QUICKSTART, ...yaml(FIXTURES)],
+    own: [COMPLETE, QUICKSTART, ...yaml(FIXTURES)],
     agentgateway: existsSync(AGENTGATEWAY) ? yaml(AGENTGATEWAY) : [],
   };
 }
