@@ -45,6 +45,7 @@ export async function run(from: { file: string } | { inline: string }): Promise<
         source: name,
         workers: settings.workerThreads,
         resources,
+        controlPlane: settings.xds?.address ?? null,
         addresses: primary.addresses,
         notices: groupNotices(name, notices),
       },

@@ -6,6 +6,8 @@ export interface WelcomeFacts {
   readonly source: string;
   readonly workers: number;
   readonly resources: readonly Resource[];
+  /** Where more configuration comes from; null = from nowhere. */
+  readonly controlPlane: string | null;
   readonly addresses: Readonly<Record<'admin' | 'stats' | 'readiness', string | null>>;
   /** What is accepted but not executed, one line each. */
   readonly notices: readonly string[];
@@ -31,7 +33,8 @@ export function welcome(facts: WelcomeFacts, colours: boolean): string {
     const keys = new Set(listeners.map(({ key }) => key));
     row('serving', `${scheme}://${localName(bind.address)}:${bind.port}`, contents(facts.resources, keys));
   }
-  if (binds.length === 0) lines.push('  nothing is served: the configuration has no port');
+  if (facts.controlPlane !== null) row('driven by', facts.controlPlane, 'what it sends is served too');
+  else if (binds.length === 0) lines.push('  nothing is served: the configuration has no port');
   if (addresses.admin !== null) row('admin', addresses.admin);
   if (addresses.stats !== null) row('metrics', `${addresses.stats}/metrics`);
   if (addresses.readiness !== null) row('readiness', `${addresses.readiness}/healthz/ready`);

@@ -10,8 +10,14 @@ import { ConfigSource } from '../../src/config/source-file.ts';
 import type { Resource } from '../../src/resources/types.ts';
 import { fromResources } from '../../src/xds/translate/index.ts';
 import { ADDRESS_TYPE, RESOURCE_TYPE } from '../../src/xds/wire/discovery.ts';
-import { freePorts, Gateway, ownServers } from '../support/gateway.ts';
-import { startUpstream, type TestUpstream } from './upstream.ts';
+import {
+  freePorts,
+  Gateway,
+  ownServers,
+  upstream as startUpstream,
+  type TestUpstream,
+  until,
+} from '../support/gateway.ts';
 
 /** The gateway driven by a control plane that shares no code with it: envoyproxy/go-control-plane, built here with Go. */
 
@@ -79,7 +85,7 @@ describe.runIf(hasGo)('a control plane made with go-control-plane', () => {
     binary = join(directory, 'ads');
     const built = spawnSync('go', ['build', '-o', binary, '.'], { cwd: SOURCE, encoding: 'utf8' });
     if (built.status !== 0) throw new Error(built.stderr);
-    upstream = await startUpstream();
+    upstream = await startUpstream((_, response) => response.end('hello'));
     [port = 0] = await freePorts(1);
   }, 600_000);
 
@@ -91,7 +97,7 @@ describe.runIf(hasGo)('a control plane made with go-control-plane', () => {
   });
 
   afterAll(async () => {
-    await upstream?.close();
+    upstream?.close();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -132,9 +138,8 @@ workloads: [${workloads}]
     return Gateway.launch((ports) => ownServers(ports), env);
   }
 
-  async function until(holds: () => Promise<boolean>): Promise<void> {
-    while (!(await holds().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  /** Asked again and again; what fails meanwhile counts as no. */
+  const eventually = (holds: () => Promise<boolean>) => until(() => holds().catch(() => false));
 
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
 
@@ -142,21 +147,21 @@ workloads: [${workloads}]
     control = new GoControlPlane(binary);
     control.serve(stateOf(await resourcesOf(yamlOf('one', workload('a', 'Healthy')))));
     gateway = await launch(await control.address());
-    await until(async () => (await gateway?.get('readiness', '/healthz/ready'))?.status === 200);
+    await eventually(async () => (await gateway?.get('readiness', '/healthz/ready'))?.status === 200);
     const first = await get('/hello');
     expect([first.status, first.headers.get('x-answer')]).toEqual([200, 'one']);
     expect((await get('/pool')).status).toBe(200);
 
     control.serve(stateOf(await resourcesOf(yamlOf('two', workload('a', 'Unhealthy')))));
-    await until(async () => (await get('/hello')).headers.get('x-answer') === 'two');
-    await until(async () => (await get('/pool')).status === 503);
+    await eventually(async () => (await get('/hello')).headers.get('x-answer') === 'two');
+    await eventually(async () => (await get('/pool')).status === 503);
 
     const without = (await resourcesOf(yamlOf('two', workload('b', 'Healthy')))).filter(
       ({ key }) => !key.includes('hello'),
     );
     control.serve(stateOf(without));
-    await until(async () => (await get('/hello')).status === 404);
-    await until(async () => (await get('/pool')).status === 200);
+    await eventually(async () => (await get('/hello')).status === 404);
+    await eventually(async () => (await get('/pool')).status === 200);
     expect(control.answers.filter(({ error }) => error !== undefined)).toEqual([]);
     expect(control.answers.find(({ node }) => node !== undefined)?.node).toMatch(/^agentgateway~/);
   });
@@ -167,7 +172,7 @@ workloads: [${workloads}]
     control.serve(good);
     const address = await control.address();
     gateway = await launch(address);
-    await until(async () => (await get('/hello')).headers.get('x-answer') === 'one');
+    await eventually(async () => (await get('/hello')).headers.get('x-answer') === 'one');
 
     const changed = stateOf(await resourcesOf(yamlOf('two', workload('a', 'Healthy'))));
     const resources = changed[RESOURCE_TYPE] as Record<string, string>;
@@ -191,7 +196,7 @@ workloads: [${workloads}]
     const state = stateOf(await resourcesOf(yamlOf('one', workload('a', 'Healthy'))));
     control.serve(state);
     gateway = await launch(await control.address());
-    await until(async () => (await get('/hello')).headers.get('x-answer') === 'one');
+    await eventually(async () => (await get('/hello')).headers.get('x-answer') === 'one');
     const said = await control.until(({ initial, type }) => initial === undefined && type === RESOURCE_TYPE);
     expect(said.error).toBeUndefined();
     const count = Object.keys(state[RESOURCE_TYPE] ?? {}).length;

@@ -109,7 +109,15 @@ binds:
   - routes: [{backends: [{host: 127.0.0.1:1}]}]
 `);
     const text = welcome(
-      { version: '1.2.3', source: 'c.yaml', workers: 1, resources, addresses, notices: ['c.yaml:1:1: x: not yet'] },
+      {
+        version: '1.2.3',
+        source: 'c.yaml',
+        workers: 1,
+        resources,
+        controlPlane: null,
+        addresses,
+        notices: ['c.yaml:1:1: x: not yet'],
+      },
       false,
     );
     expect(text).toBe(`Sluice 1.2.3 serves c.yaml with 1 worker
@@ -128,8 +136,16 @@ Try it:
 `);
   });
 
-  it('is coloured only where asked', async () => {
+  it('says where more comes from, and only without it that nothing is served', () => {
     const facts = { version: '1', source: 'c', workers: 2, resources: [], addresses, notices: [] };
+    expect(welcome({ ...facts, controlPlane: null }, false)).toContain('nothing is served');
+    const driven = welcome({ ...facts, controlPlane: 'http://control:9978' }, false);
+    expect(driven).toContain('driven by  http://control:9978');
+    expect(driven).not.toContain('nothing is served');
+  });
+
+  it('is coloured only where asked', async () => {
+    const facts = { version: '1', source: 'c', workers: 2, resources: [], controlPlane: null, addresses, notices: [] };
     const coloured = welcome(facts, true);
     expect(coloured).toContain('\u001b[');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours are what is taken out
