@@ -13,7 +13,7 @@ import { ControlMetrics, typeLabel } from './metrics.ts';
 import { type NodeView, viewNode } from './nodes.ts';
 import { gatewayName, type Revision, revisionOf, Sets } from './revision.ts';
 import { Leader } from './rollout/leader.ts';
-import { Observer } from './rollout/observer.ts';
+import { Observer, rolloutName } from './rollout/observer.ts';
 import { type Action, act } from './rollout/operator.ts';
 import { type FleetRecord, newGateway, withGateway } from './rollout/record.ts';
 import type { ControlSettings } from './settings.ts';
@@ -78,6 +78,8 @@ export class Control {
   readonly #sets = new Sets();
   #directory: DirectoryState | null = null;
   #revisions = new Map<string, Revision>();
+  /** Names of the roll-outs under way. */
+  #rollouts = '';
   readonly #introducing = new Set<string>();
   readonly #missing = new Set<string>();
   readonly #stops: (() => void)[] = [];
@@ -324,6 +326,11 @@ export class Control {
 
   #recordChanged(): void {
     this.#leader.look();
+    // What nodes answered before is read while they have not got anything new.
+    const candidates = Object.values(this.#ledger.record?.gateways ?? {}).map(({ candidate }) => candidate);
+    const rollouts = candidates.map((candidate) => (candidate === null ? '' : rolloutName(candidate))).join();
+    if (rollouts !== this.#rollouts) this.#measure();
+    this.#rollouts = rollouts;
     this.#server.refresh();
   }
 

@@ -2,6 +2,9 @@ import type { RolloutSettings } from '../settings.ts';
 import { type Candidate, type GatewayRecord, promote, reject } from './record.ts';
 import type { GatewayReport, GroupReport } from './report.ts';
 
+/** After this time the nodes of all replicas are known, ms. */
+const REPORTED_MS = 10_000;
+
 /** What becomes of a candidate. */
 export type Verdict = 'wait' | 'pause' | 'promote' | 'rollback';
 
@@ -18,11 +21,12 @@ export function judge(
   if (verdict === 'promote') return promote(gateway, candidate.revision, now);
   if (verdict === 'rollback') return reject(gateway, reason, now);
   const { canary, rest, lowest } = report;
+  // Of a small fleet nobody may be in the share: then the first of all is, once every replica has had time to report.
+  const known = now - candidate.startedAt >= Math.min(REPORTED_MS, settings.minTimeMs);
+  const none = known && canary.nodes === 0 && rest.nodes > 0;
   const next: Candidate = {
     ...candidate,
-    // Of a small fleet nobody may be in the share: then the first of all is.
-    threshold:
-      canary.nodes === 0 && rest.nodes > 0 ? Math.max(candidate.threshold, justAbove(lowest)) : candidate.threshold,
+    threshold: none ? Math.max(candidate.threshold, justAbove(lowest)) : candidate.threshold,
     arrivedAt: candidate.arrivedAt ?? (canary.nodes > 0 && canary.settled === canary.nodes ? now : null),
     state: verdict === 'pause' ? 'paused' : 'canary',
     pausedBy: verdict === 'pause' ? 'no_data' : null,
