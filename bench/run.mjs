@@ -21,6 +21,7 @@ import { peers as nginx } from './peers/nginx.mjs';
 import { peers as nodeFloor } from './peers/node-floor.mjs';
 import { peers as sluice } from './peers/sluice.mjs';
 import { peers as uwsFloor } from './peers/uws-floor.mjs';
+import { scale } from './scale.mjs';
 import { slowReader } from './slow-reader.mjs';
 
 const PEERS = [...direct, ...nodeFloor, ...uwsFloor, ...sluice, ...nginx, ...agentgateway];
@@ -33,7 +34,7 @@ const RATE_CONNECTIONS = 64;
 
 const chosen = options();
 /** Benches of their own, by the word that selects them. */
-const OTHERS = { micro, conversions, 'idle-streams': idleStreams, 'slow-reader': slowReader };
+const OTHERS = { micro, conversions, 'idle-streams': idleStreams, scale, 'slow-reader': slowReader };
 const [word] = chosen.words;
 if (word !== undefined && word in OTHERS) {
   await OTHERS[word](chosen);

@@ -7,6 +7,7 @@ import {
   SnapshotWriter,
 } from '../state/shared/snapshot-log.ts';
 import type { ResourceChanges } from '../xds/delta.ts';
+import { SpareMemory } from './spare-memory.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -40,6 +41,7 @@ export class Publisher {
   /** Generation each living worker reads. */
   readonly #reading = new Map<number, number>();
   #retiring: Compaction[] = [];
+  readonly #spare = new SpareMemory();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -85,6 +87,7 @@ export class Publisher {
     for (const key of this.#fileKeys) if (!keys.has(key)) changes.push({ key, value: null });
     const changed = this.#write(changes);
     this.#fileKeys = keys;
+    this.#spare.used(changes.length);
     return changed;
   }
 
@@ -118,6 +121,7 @@ export class Publisher {
       if (slice.length === SLICE_CHANGES) await publishSlice();
     }
     this.#applySlice(slice, faults);
+    this.#spare.used(changed.length + removed.length);
     return faults;
   }
 
