@@ -244,6 +244,17 @@ describe('what a body is of', () => {
     llm.flights[0]!.answer(200, whole());
     expect(exchange.downstream.header('x-sluice-lossy')).toBe('x-amzn-bedrock-performanceconfig-latency, other, top_k');
   });
+
+  it.each([
+    [{ inferenceConfig: { topK: 5, reasoningConfig: { type: 'enabled', maxReasoningEffort: 'low' } } }],
+    [{ inferenceConfig: { topK: 5 }, reasoningConfig: { type: 'enabled', maxReasoningEffort: 'low' } }],
+  ])("tells Nova of it under Nova's names: %j", async (config) => {
+    const llm = bench();
+    const exchange = await serve(llm, invoke({ messages: [{ role: 'user', content: [{ text: 'hi' }] }], ...config }));
+    llm.flights[0]!.answer(200, whole());
+    const lost = 'inferenceConfig.topK, reasoningConfig.maxReasoningEffort';
+    expect(exchange.downstream.header('x-sluice-lossy')).toBe(lost);
+  });
 });
 
 describe('a guardrail that no other provider has', () => {

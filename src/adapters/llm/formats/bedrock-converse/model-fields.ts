@@ -26,8 +26,8 @@ export interface ModelFields extends Pick<Conversation, 'toolChoice' | 'parallel
 /** Reads the words of all families: the path may name the model by an alias. */
 export function decodeModelFields(fields: Fields | undefined, effort: string | undefined): ModelFields {
   if (fields === undefined) return effort === undefined ? {} : { reasoning: { effort, effortOnly: true } };
-  const { thinking, output_config, tool_choice, reasoningConfig, reasoning_effort, ...rest } = fields.value;
-  const { top_k, inferenceConfig, ...others } = rest;
+  const { thinking, output_config, tool_choice, reasoning_effort, top_k, ...own } = fields.value;
+  const { reasoningConfig, inferenceConfig, ...others } = fromWithin(own);
   const config = isObject(output_config) ? output_config : {};
   const { effort: ownEffort, ...format } = config;
   const word = effort ?? (typeof ownEffort === 'string' ? ownEffort : undefined);
@@ -68,6 +68,13 @@ function decodeNova(config: unknown): Reasoning | undefined {
   if (type === 'disabled') return { mode: 'disabled' };
   if (type !== 'enabled') return undefined;
   return { mode: 'enabled', ...(typeof effort === 'string' ? { effort } : {}) };
+}
+
+/** Nova takes how it reasons within its `inferenceConfig`, too. */
+function fromWithin({ inferenceConfig, ...own }: JsonObject): JsonObject {
+  if (!isObject(inferenceConfig) || own.reasoningConfig !== undefined) return { ...own, inferenceConfig };
+  const { reasoningConfig, ...config } = inferenceConfig;
+  return { ...own, reasoningConfig, inferenceConfig: nonEmpty(config).rest };
 }
 
 /** Nova's own parameters where they are no more than this one. */

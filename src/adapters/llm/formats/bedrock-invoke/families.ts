@@ -72,16 +72,30 @@ const chat: Family = {
 };
 
 /**
- * Nova (https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html): Converse but for what that passes on to models
- * apart from its own.
+ * Nova (https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html, for Nova 2
+ * https://docs.aws.amazon.com/nova/latest/nova2-userguide/request-response-schema.html): Converse but for what that passes on to models
+ * apart from its own. How Nova reasons is said beside `inferenceConfig` or in it.
  */
 const nova: Family = {
-  column: bedrockConverseCodec.column,
+  column: {
+    ...bedrockConverseCodec.column,
+    fields: {
+      ...bedrockConverseCodec.column.fields,
+      topK: 'inferenceConfig.topK',
+      reasoningEffort: 'reasoningConfig.maxReasoningEffort',
+    },
+  },
   decodeRequest({ schemaVersion: _, reasoningConfig, inferenceConfig, ...body }, path) {
-    const { topK, max_new_tokens, ...config } = isObject(inferenceConfig) ? inferenceConfig : {};
+    const {
+      topK,
+      reasoningConfig: within,
+      max_new_tokens,
+      ...config
+    } = isObject(inferenceConfig) ? inferenceConfig : {};
     const inference = { ...(max_new_tokens === undefined ? {} : { maxTokens: max_new_tokens }), ...config };
+    const reasoning = reasoningConfig ?? within;
     const own = {
-      ...(reasoningConfig === undefined ? {} : { reasoningConfig }),
+      ...(reasoning === undefined ? {} : { reasoningConfig: reasoning }),
       ...(topK === undefined ? {} : { inferenceConfig: { topK } }),
     };
     return bedrockConverseCodec.decodeRequest(

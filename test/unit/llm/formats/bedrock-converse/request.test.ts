@@ -147,6 +147,16 @@ const contentOf = (parts: readonly Part[], model = MODEL, issuer = 'anthropic') 
 };
 
 describe("a request of AWS's client", () => {
+  it("reads how Nova reasons beside and within what Nova's own parameters are", async () => {
+    const reasoningConfig = { type: 'enabled', maxReasoningEffort: 'low' };
+    const within = { inferenceConfig: { topK: 5, reasoningConfig } };
+    for (const fields of [within, { inferenceConfig: { topK: 5 }, reasoningConfig }]) {
+      const { from } = await decoded({ ...INPUT, additionalModelRequestFields: fields, outputConfig: undefined });
+      expect(from).toMatchObject({ sampling: { topK: 5 }, reasoning: { mode: 'enabled', effort: 'low' } });
+      expect(from.extra?.fields).not.toHaveProperty('additionalModelRequestFields');
+    }
+  });
+
   it('is read whole', async () => {
     const { from } = await decoded(INPUT);
     expect(from).toMatchObject({
