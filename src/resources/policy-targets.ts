@@ -5,6 +5,14 @@ type Target = TargetedPolicy['target'];
 /** The kind of routes that say none. */
 const USUAL_ROUTE = 'HTTPRoute';
 
+/**
+ * Sorts the policies of one target, the weaker first. Of a file the later counts; of those of a control plane, which has no such order, the
+ * first by name (https://gateway-api.sigs.k8s.io/geps/gep-713/, "Conflict resolution").
+ */
+export function byPrecedence(a: TargetedPolicy, b: TargetedPolicy): number {
+  return a.order - b.order || (a.key < b.key ? 1 : -1);
+}
+
 /** Where a target's policies are found, which is also the name of a dependency on them. */
 export function targetName(target: Target): string {
   switch (target.kind) {

@@ -1,5 +1,5 @@
 import { OverridingPolicies, type PolicyLayer } from '../resources/merge-policies.ts';
-import { targetName } from '../resources/policy-targets.ts';
+import { byPrecedence, targetName } from '../resources/policy-targets.ts';
 import type { TargetedPolicy } from '../resources/types.ts';
 
 /** Policies attached from outside, by what they target. */
@@ -15,7 +15,7 @@ export class TargetedPolicies {
       names.add(name);
       const list = (this.#byTarget.get(name) ?? []).filter((other) => other.key !== policy.key);
       if (policy === after) list.push(policy);
-      list.sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : 1));
+      list.sort(byPrecedence);
       if (list.length === 0) this.#byTarget.delete(name);
       else this.#byTarget.set(name, list);
     }

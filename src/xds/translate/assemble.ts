@@ -2,7 +2,7 @@ import type { Catalogue } from '../../resources/catalogue.ts';
 import { backendKey } from '../../resources/keys.ts';
 import { mergePolicies, OverridingPolicies, type PolicyLayer } from '../../resources/merge-policies.ts';
 import { unguardedPolicies } from '../../resources/policy-check.ts';
-import { listenerTargets, targetName } from '../../resources/policy-targets.ts';
+import { byPrecedence, listenerTargets, targetName } from '../../resources/policy-targets.ts';
 import type {
   Backend,
   BackendTarget,
@@ -33,6 +33,7 @@ export class Pieces {
   /** Names of groups → their members. */
   readonly #groups = new Map<string, Set<Piece>>();
 
+  /** What models came down to, with what that was made from. */
   readonly #made = new WeakMap<
     ModelPiece,
     { backend: Backend | undefined; policies: number; entries: RouterEntries }
@@ -64,6 +65,7 @@ export class Pieces {
     }
   }
 
+  /** A policy of a backend concerns whatever models that serves. */
   #note(piece: Piece): void {
     if (piece.kind === 'policy' && piece.policy.target.kind === 'backend') this.#backendPolicies++;
   }
@@ -167,7 +169,7 @@ export class Pieces {
     const policies = this.#members(FRONTEND_TLS, 'policy').map(({ policy }) => policy);
     const targeted = listenerTargets(listener, port).flatMap((target) => {
       const name = targetName(target);
-      return policies.filter((policy) => targetName(policy.target) === name).sort(byOrder);
+      return policies.filter((policy) => targetName(policy.target) === name).sort(byPrecedence);
     });
     const frontend = this.resource(FRONTEND) as Frontend | null | undefined;
     const merged = this.#merge([frontend?.policies ?? {}, ...targeted.map(layerOf)]);
@@ -207,7 +209,7 @@ export class Pieces {
   readonly #view: ModelView = {
     attached: (backend, section) => {
       const policies = this.#members(onBackend(backend, section), 'policy').map(({ policy }) => policy);
-      return policies.sort(byOrder).map(layerOf);
+      return policies.sort(byPrecedence).map(layerOf);
     },
     merge: (layers) => this.#merge(layers),
     unguarded: (policies) => unguardedPolicies(this.#catalogue, policies),
@@ -270,7 +272,7 @@ function onBackend({ namespace, name }: { namespace: string; name: string }, sec
   return `on ${namespace}/${name}/${section}`;
 }
 
-/** As everywhere, of equals the first in the order of names comes first. */
+/** By place, then by name. */
 function byOrder(a: { order: number; key: string }, b: { order: number; key: string }): number {
   return a.order - b.order || (a.key < b.key ? -1 : 1);
 }

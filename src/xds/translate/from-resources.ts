@@ -11,7 +11,7 @@ import { Pieces } from './assemble.ts';
 import { writeBackend, writeTarget } from './backend.ts';
 import { writeBind } from './bind.ts';
 import { equivalent } from './equivalent.ts';
-import { inlineBackendName, nameOf, partName, reachName } from './keys.ts';
+import { copyOwner, inlineBackendName, nameOf, partName, reachName } from './keys.ts';
 import { writeListener } from './listener.ts';
 import { writeRouter } from './models.ts';
 import { Notes } from './notes.ts';
@@ -188,10 +188,10 @@ class Writer {
   #frontend({ policies }: Frontend): Messages {
     return Object.entries(policies).flatMap(([policy, value]) =>
       this.#gateways.map(({ gateway, namespace }, index) => {
-        const owner = index === 0 ? 'frontend' : `frontend@${namespace}/${gateway}`;
+        const owner = index === 0 ? 'frontend' : copyOwner(gateway, namespace);
         const target = { kind: 'gateway', gateway, namespace, listener: '', port: 0 } as const;
-        const message = writePart('frontend', target, 'frontend', { name: policy, value }, this.#specs);
-        return own(partName(owner, policy), { policy: { ...message, key: partName(owner, policy) } });
+        const message = writePart(owner, target, 'frontend', { name: policy, value }, this.#specs);
+        return own(partName(owner, policy), { policy: message });
       }),
     );
   }

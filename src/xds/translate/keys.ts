@@ -2,11 +2,12 @@
  * Names on the wire ↔ keys of resources. A control plane's name of a thing stands in the key as it is, behind the kind
  * (`listener/default/gateway.http`), so that what refers to it is found without a table, whichever of the two comes first.
  *
- * Two of Sluice's own conventions say what no field says:
+ * Conventions of Sluice's own say what no field says:
  * - `#0000000000000003/api/users`: the name `api/users`, third in its source. Data planes decide between equals by the
  *   order of their names, so they follow the source's order too.
  * - `#0000000000000003/api/users@1`: the same route once more, for the second of its listeners, as messages have room for one.
  * - `route/api/users#cors`: a policy that is part of that route (or listener, or of `frontend`), not attached from outside.
+ * - `route/api/users#backend0`: the backend that stands in that route (or, `#model0`, in a model router).
  */
 
 const DIGITS = 16;
@@ -47,25 +48,30 @@ export function partName(owner: string, policy: string): string {
   return `${owner}#${policy}`;
 }
 
-const PART = /^((?:listener|route)\/.+|frontend)(?:@[^#]*)?#([^#]+)$/s;
+/** The owner of a copy of a policy of all connections, for one more gateway: other data planes look for them by gateway. */
+export function copyOwner(gateway: string, namespace: string): string {
+  return `frontend@${namespace}/${gateway}`;
+}
 
-/** What a policy is part of; null for one that stands for itself. */
-export function readPart(name: string): { owner: string; policy: string } | null {
-  const [, owner, policy] = PART.exec(name) ?? [];
-  return owner === undefined || policy === undefined ? null : { owner, policy };
+const PART = /^(?:((?:listener|route)\/.+|frontend)|frontend@.*)#[^#]+$/s;
+
+/** Key of what a policy is part of, 'copy' where that is told the same elsewhere; null for a policy that stands for itself. */
+export function ownerOfPolicy(name: string): string | null {
+  const found = PART.exec(name);
+  return found === null ? null : (found[1] ?? 'copy');
 }
 
 /** The name of a backend that stands within a route, at `index`. */
 export function inlineBackendName(route: string, index: number): string {
-  return `${route}/backend${index}`;
+  return `${route}#backend${index}`;
 }
 
 /** The name of the backend of a model router's model. */
 export function modelBackendName(router: string, index: number): string {
-  return `${router}/model${index}`;
+  return `${router}#model${index}`;
 }
 
-const INLINE = /^(route\/.+)\/backend\d+$|^(llm\/.+)\/model\d+$/s;
+const INLINE = /^(route\/.+)#backend\d+$|^(llm\/.+)#model\d+$/s;
 
 /** Key of the route or model router that the backend of this name stands in; null for one that stands for itself. */
 export function ownerOfBackend(name: string): string | null {

@@ -1,7 +1,7 @@
 import type { PolicyLevel } from '../../resources/catalogue.ts';
 import type { TargetedPolicy } from '../../resources/types.ts';
 import { oneWord, WireError, type WireMessage } from '../../resources/wire.ts';
-import { nameOf, orderedName, partName, readOrdered, readPart } from './keys.ts';
+import { nameOf, orderedName, ownerOfPolicy, partName, readOrdered } from './keys.ts';
 import { below, messageIn, messagesIn, type Notes, numberIn, required, textIn } from './notes.ts';
 import type { Piece } from './pieces.ts';
 import { isConditional, type NamedPolicy, type PolicySpecs } from './policies.ts';
@@ -18,12 +18,12 @@ export function readPolicy(wire: WireMessage, specs: PolicySpecs, notes: Notes):
   const targetMessage = messageIn(wire, 'target');
   if (targetMessage === undefined) throw new WireError('is missing', ['target']);
   const target = below(['target'], () => readTarget(targetMessage));
-  const part = readPart(ownKey);
-  const { phase, policy } = readKind(wire, target, part !== null, specs, notes);
+  const owner = ownerOfPolicy(ownKey);
+  const { phase, policy } = readKind(wire, target, owner !== null, specs, notes);
   const key = `policy/${ownKey}`;
-  if (policy === null) return { kind: 'nothing', key };
+  if (policy === null || owner === 'copy') return { kind: 'nothing', key };
   const policies = { [policy.name]: policy.value };
-  if (part !== null) return { kind: 'part', key, owner: part.owner, policies, order };
+  if (owner !== null) return { kind: 'part', key, owner, policies, order };
   if (policy.name === 'frontend.http' && target.kind === 'gateway')
     return readHttpLimits(key, target, policies, order, notes);
   const override = below(['inheritance'], () => inheritance.read(wire.inheritance)) === 'override';
@@ -164,11 +164,11 @@ function isBackend({ kind }: Target): boolean {
 }
 
 function phaseOf(traffic: WireMessage, target: Target): 'route' | 'gateway' {
-  const phase = below(['phase'], () => phaseWire.read(traffic.phase)) ?? 'route';
-  if (phase === 'gateway' && !listens(target)) {
-    throw new WireError('GATEWAY needs a gateway as the target', ['traffic', 'phase']);
-  }
-  return phase;
+  return below(['traffic', 'phase'], () => {
+    const phase = phaseWire.read(traffic.phase) ?? 'route';
+    if (phase === 'gateway' && !listens(target)) throw new WireError('GATEWAY needs a gateway as the target');
+    return phase;
+  });
 }
 
 /** A policy attached from outside. Throws WireError for what only files can say. */
@@ -187,7 +187,7 @@ export function writePolicy(policy: TargetedPolicy, specs: PolicySpecs): WireMes
   };
 }
 
-/** The policy `name` of the resource `owner`, which it is part of; `target` is where other data planes find it. */
+/** A policy of the resource `owner`, which it is part of; `target` is where other data planes find it. */
 export function writePart(
   owner: string,
   target: Target,

@@ -71,7 +71,7 @@ describe('policies attached from outside', () => {
     [{}, TIMEOUT, 'policy.target: is of a kind that this version does not know'],
     [undefined, TIMEOUT, 'policy.target: is missing'],
     [{ route: {} }, { traffic: { phase: 'GATEWAY', cors: {} } }, 'policy.traffic.phase: GATEWAY needs a gateway'],
-    [GATEWAY, { traffic: { phase: 7, cors: {} } }, 'policy.phase: 7 is not known'],
+    [GATEWAY, { traffic: { phase: 7, cors: {} } }, 'policy.traffic.phase: 7 is not known'],
     [
       GATEWAY,
       { traffic: { phase: 'GATEWAY', timeout: {} } },
@@ -159,9 +159,9 @@ describe('what a program is made of', () => {
     expect(requestTimeout(built)).toBe('1s');
   });
 
-  it('of equal targets the later of their names counts, whatever came first', () => {
-    expect(requestTimeout(house(timeout('b', GATEWAY, 2), timeout('a', GATEWAY, 1)))).toBe('2s');
-    expect(requestTimeout(house(timeout('a', GATEWAY, 1), timeout('b', GATEWAY, 2)))).toBe('2s');
+  it('of equal targets the first of their names counts, whatever came first', () => {
+    expect(requestTimeout(house(timeout('b', GATEWAY, 2), timeout('a', GATEWAY, 1)))).toBe('1s');
+    expect(requestTimeout(house(timeout('a', GATEWAY, 1), timeout('b', GATEWAY, 2)))).toBe('1s');
   });
 
   it('policies of another port, listener, kind of route or gateway count for nothing', () => {
