@@ -1,4 +1,5 @@
 import type { Catalogue, CatalogueEntry, PolicyLevel } from '../../resources/catalogue.ts';
+import { unguardedPolicies } from '../../resources/policy-check.ts';
 import type { ValueFault } from '../../resources/schema/validate.ts';
 import type { PolicyMap, Resource } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
@@ -89,20 +90,9 @@ export class Context {
     else for (const part of entry.inactiveParts?.(value) ?? []) this.inactive([...path, ...part.path], part.protects);
   }
 
-  /** Names of what protects in `policies` but is not executed, e.g. `authorization` or `ai.promptGuard`. */
+  /** See unguardedPolicies. */
   unguarded(policies: PolicyMap): string[] {
-    const names: string[] = [];
-    for (const [name, value] of Object.entries(policies)) {
-      const entry = this.catalogue.policies.get(name);
-      if (entry === undefined) continue;
-      if (!entry.active) {
-        if (entry.protects) names.push(name);
-        continue;
-      }
-      for (const part of entry.inactiveParts?.(value) ?? [])
-        if (part.protects) names.push([name, ...part.path].join('.'));
-    }
-    return names;
+    return unguardedPolicies(this.catalogue, policies);
   }
 
   #entries(level: PolicyLevel): Map<string, CatalogueEntry> {
