@@ -37,7 +37,7 @@ const ALLOWED = {
   primary: [...COMPOSED, 'servers'],
   control: [...BASE, 'config', 'xds', 'catalogue.ts', 'servers'],
   workers: COMPOSED,
-  cli: [...COMPOSED, 'primary', 'workers', 'control'],
+  cli: [...COMPOSED, 'primary', 'workers', 'control', 'servers'],
 };
 
 const faults = [];

@@ -1,4 +1,4 @@
-import type { GatewayView } from './control.ts';
+import type { GatewayView } from './gateways.ts';
 import type { NodeView } from './nodes.ts';
 
 /** Columns of text, padded. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GatewayView } from '../../src/control/control.ts';
+import type { GatewayView } from '../../src/control/gateways.ts';
 import { placeOf } from '../../src/control/rollout/place.ts';
 import { freePorts, MAIN, until } from '../support/gateway.ts';
 

@@ -3,7 +3,6 @@ import type { NodeIdentity } from '../../xds/server/node.ts';
 import { gatewayName } from '../revision.ts';
 import type { RolloutSettings } from '../settings.ts';
 import { Measurement } from './measurement.ts';
-import { placeOf } from './place.ts';
 import type { Candidate, FleetRecord } from './record.ts';
 import { type GatewayReport, type GroupReport, MAX_REFUSALS, NO_NODES } from './report.ts';
 import { type Measured, scrape, scrapeTarget } from './scrape.ts';
@@ -19,6 +18,8 @@ const MAX_REFUSAL = 300;
 export interface ObserverOptions {
   readonly settings: RolloutSettings;
   connections(): Iterable<Connection>;
+  /** A node's place among all (see `placeOf`). */
+  place(connection: Connection, node: NodeIdentity): number;
   /** Reads metrics; rejects with an Error that says why it could not. */
   scrape?(target: { host: string; port: number }): Promise<Measured>;
 }
@@ -32,22 +33,12 @@ interface Watched {
 /** What this replica sees of the nodes of gateways that have a candidate. */
 export class Observer {
   readonly #options: ObserverOptions;
-  readonly #places = new WeakMap<Connection, number>();
   /** Roll-out → node id → what it has answered since. */
   readonly #measurements = new Map<string, Map<string, Measurement>>();
   #scraping = false;
 
   constructor(options: ObserverOptions) {
     this.#options = options;
-  }
-
-  place(connection: Connection, node: NodeIdentity): number {
-    let place = this.#places.get(connection);
-    if (place === undefined) {
-      place = placeOf(node.id);
-      this.#places.set(connection, place);
-    }
-    return place;
   }
 
   /** Reports of the gateways that have a candidate and a node here. */
@@ -146,7 +137,7 @@ export class Observer {
       const gateway = gatewayName(node);
       if (!Object.hasOwn(record.gateways, gateway) || record.gateways[gateway]?.candidate === null) continue;
       const nodes = gateways.get(gateway) ?? [];
-      nodes.push({ connection, node, place: this.place(connection, node) });
+      nodes.push({ connection, node, place: this.#options.place(connection, node) });
       gateways.set(gateway, nodes);
     }
     for (const nodes of gateways.values()) nodes.sort((a, b) => a.place - b.place);

@@ -1,7 +1,14 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
 import { storeKey } from '../../state/stores/key.ts';
-import { type Store, StoreError } from '../../state/stores/store.ts';
+import { type Store, type StoredValue, StoreError } from '../../state/stores/store.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import { EMPTY_RECORD, type FleetRecord } from '../rollout/record.ts';
+
+const zip = promisify(gzip);
+const unzip = promisify(gunzip);
+/** What a record may expand to, bytes. */
+const MAX_BYTES = 256 * 1024 * 1024;
 
 const RECORD = storeKey('control', 'rollout', 'record');
 /** Changes of others that collide with one of ours before it is given up. */
@@ -15,6 +22,8 @@ export class Ledger {
   #record: FleetRecord | null = null;
   #version: string | null = null;
   #unsubscribe: (() => void) | null = null;
+  /** Reads and changes take turns: none may put back what another has moved on from. */
+  #turns: Promise<unknown> = Promise.resolve();
   /** Said once for each time the store is lost. */
   #lost = false;
 
@@ -40,9 +49,13 @@ export class Ledger {
   }
 
   /** Reads the record again. Does not reject: what was known stays. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#refresh());
+  }
+
+  async #refresh(): Promise<void> {
     try {
-      this.#take(await this.#store.get(RECORD));
+      await this.#take(await this.#store.get(RECORD));
       if (this.#lost) this.#log.info('the state can be reached again');
       this.#lost = false;
       if (this.#unsubscribe === null) await this.#subscribe();
@@ -57,14 +70,18 @@ export class Ledger {
    * Changes the record as `change` says, which may be asked several times and returns the same object where nothing is to change. Throws
    * StoreError where that can't be done.
    */
-  async update(change: (record: FleetRecord) => FleetRecord): Promise<FleetRecord> {
+  update(change: (record: FleetRecord) => FleetRecord): Promise<FleetRecord> {
+    return this.#inTurn(() => this.#update(change));
+  }
+
+  async #update(change: (record: FleetRecord) => FleetRecord): Promise<FleetRecord> {
     for (let attempt = 1; ; attempt++) {
-      if (this.#record === null || attempt > 1) this.#take(await this.#store.get(RECORD));
+      if (this.#record === null || attempt > 1) await this.#take(await this.#store.get(RECORD));
       const before = this.#record ?? EMPTY_RECORD;
       const after = change(before);
       if (after === before) return before;
       try {
-        const value = Buffer.from(JSON.stringify(after));
+        const value = await zip(JSON.stringify(after));
         this.#version = await this.#store.compareAndSet(RECORD, this.#version, value);
         this.#record = after;
         this.#onChange();
@@ -80,6 +97,12 @@ export class Ledger {
     this.#unsubscribe?.();
   }
 
+  #inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turns.then(step);
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+
   async #subscribe(): Promise<void> {
     try {
       this.#unsubscribe = await this.#store.subscribe(RECORD, {
@@ -93,10 +116,11 @@ export class Ledger {
     }
   }
 
-  #take(stored: { readonly value: Uint8Array; readonly version: string } | null): void {
+  async #take(stored: StoredValue | null): Promise<void> {
     const version = stored?.version ?? null;
     if (this.#record !== null && version === this.#version) return;
-    this.#record = stored === null ? EMPTY_RECORD : (JSON.parse(Buffer.from(stored.value).toString()) as FleetRecord);
+    const text = stored === null ? null : await unzip(stored.value, { maxOutputLength: MAX_BYTES });
+    this.#record = text === null ? EMPTY_RECORD : (JSON.parse(text.toString()) as FleetRecord);
     this.#version = version;
     this.#onChange();
   }

@@ -4,7 +4,7 @@ import { type Database, loadLibsql } from '../../state/stores/libsql.ts';
 import { LocalStore } from '../../state/stores/local.ts';
 import { openStore } from '../../state/stores/open.ts';
 import { SqliteEngine } from '../../state/stores/sqlite-engine.ts';
-import { DEFAULT_LIMITS, type Store } from '../../state/stores/store.ts';
+import { DEFAULT_LIMITS, type Store, type StoreLimits } from '../../state/stores/store.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { ControlSettings } from '../settings.ts';
 
@@ -21,6 +21,9 @@ export interface ControlState {
 /** What is kept in the directory of the state, bytes: some revisions of a large fleet. */
 const MAX_BYTES = 4 * 1024 * 1024 * 1024;
 
+/** The record of very many gateways is larger than what is stored otherwise. */
+const LIMITS: StoreLimits = { ...DEFAULT_LIMITS, maxValueBytes: 16 * 1024 * 1024 };
+
 /** The state can't be opened; the message says what to do. */
 export class StateError extends Error {
   override readonly name = 'StateError';
@@ -35,7 +38,7 @@ export async function openState(
   if (redis !== null) {
     let store: Store;
     try {
-      store = await openStore({ kind: 'redis', url: redis.url, prefix: redis.prefix, log });
+      store = await openStore({ kind: 'redis', url: redis.url, prefix: redis.prefix, limits: LIMITS, log });
     } catch (error) {
       throw new StateError(`redis: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -52,7 +55,7 @@ export async function openState(
   const lock = await lockDirectory(state);
   try {
     const engine = new SqliteEngine({ open: loadLibsql(), path: join(state, 'state.db'), maxBytes: MAX_BYTES });
-    const store = new LocalStore({ engine, limits: DEFAULT_LIMITS, log });
+    const store = new LocalStore({ engine, limits: LIMITS, log });
     return {
       store,
       shared: false,

@@ -30,7 +30,11 @@ export class Listener {
   readonly #sockets = new Map<string, Socket>();
 
   /** `accept` is handed each connection, decrypted. Throws where the certificate can't be used. */
-  constructor({ certificate, maxConnections }: ListenerOptions, accept: (socket: Socket) => void) {
+  constructor(
+    { certificate, maxConnections }: ListenerOptions,
+    accept: (socket: Socket) => void,
+    onHandshakeFailure: (error: Error, socket: Socket) => void,
+  ) {
     const accepted = (socket: Socket) => {
       const peer = peerName(socket.remoteAddress, socket.remotePort);
       this.#sockets.set(peer, socket);
@@ -54,6 +58,7 @@ export class Listener {
         },
         accepted,
       );
+      this.#tls.on('tlsClientError', onHandshakeFailure);
       this.#server = this.#tls;
     }
     this.#server.maxConnections = maxConnections;

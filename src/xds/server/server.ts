@@ -107,7 +107,11 @@ export class DeltaServer {
       },
     });
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#listener = new Listener(options.listen, (socket) => this.#injector.injectConnection(socket));
+    this.#listener = new Listener(
+      options.listen,
+      (socket) => this.#injector.injectConnection(socket),
+      (error, { remoteAddress }) => options.log.debug('a TLS handshake failed', { peer: remoteAddress, error }),
+    );
     this.#checks = setInterval(() => this.#check(), CHECK_MS);
     this.#checks.unref();
   }
