@@ -6,8 +6,8 @@ import {
   SnapshotFullError,
   SnapshotWriter,
 } from '../state/shared/snapshot-log.ts';
+import { SpareMemory } from '../state/spare-memory.ts';
 import type { ResourceChanges } from '../xds/delta.ts';
-import { SpareMemory } from './spare-memory.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

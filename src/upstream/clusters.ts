@@ -32,7 +32,7 @@ export class Clusters {
         metrics.dnsFailures.inc({ backend: name });
         log.warn('name resolution failed', { name, error: error instanceof Error ? error.message : String(error) });
       }),
-      serviceEndpoints: new ServiceEndpoints(services.self ?? null),
+      serviceEndpoints: new ServiceEndpoints(services.self ?? null, services.read ?? null),
       open: new Set(),
     };
     this.#idleMs = settings.poolIdleTimeoutMs + IDLE_GRACE_MS;

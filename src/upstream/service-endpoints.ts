@@ -8,8 +8,6 @@ import { Self, standingOf, tierOf } from './locality.ts';
 export interface ResourceChange {
   readonly key: string;
   readonly resource: Resource | null;
-  /** The resource as JSON, where whoever applies it has that at hand. */
-  readonly text?: string;
 }
 
 /** What a workload is to a port of a service: where it is reached there, and how it is preferred. */
@@ -23,11 +21,11 @@ export interface Origin {
   readonly weight: number;
 }
 
-/** One service with the workloads that say they belong to it, and who wants to know of a port of it. */
+/** One service with the keys of the workloads that say they belong to it, and who wants to know of a port of it. */
 class ServiceEntry {
   readonly key: string;
   service: Service | null = null;
-  readonly members = new Map<string, Member>();
+  readonly members = new Set<string>();
   readonly watches = new Set<ServicePort>();
   /** What the workloads of this service alone belong to. */
   readonly alone: readonly ServiceEntry[] = [this];
@@ -37,14 +35,8 @@ class ServiceEntry {
   }
 }
 
-/**
- * A workload of services. There are many, most of services that nobody sends to: each is kept as its text, which is much less work for
- * the garbage collector than objects would be, and read when somebody follows one of its services.
- */
-interface Member {
-  readonly services: readonly ServiceEntry[];
-  readonly text: string;
-}
+/** Workloads by key. */
+type ReadWorkload = (key: string) => Workload | null;
 
 /** What a port of a service is served by, for one who follows its changes. */
 export class ServicePort {
@@ -56,14 +48,16 @@ export class ServicePort {
   /** The service; null where there is none. */
   entry: ServiceEntry | null = null;
   readonly #self: Self;
+  readonly #read: ReadWorkload;
   /** What has changed since it was last taken, by workload; `whole`: all else is gone. */
   #changed = new Map<string, Origin | null>();
   #whole = true;
   /** Why nothing serves the port, as of a version. */
   #refusal = { version: -1, reason: null as string | null };
 
-  constructor(self: Self, namespace: string, name: string, port: number) {
+  constructor(self: Self, read: ReadWorkload, namespace: string, name: string, port: number) {
     this.#self = self;
+    this.#read = read;
     this.namespace = namespace;
     this.name = name;
     this.port = port;
@@ -84,9 +78,9 @@ export class ServicePort {
   }
 
   /** A workload of the service is new or another, or has gone (null). */
-  changed(key: string, member: Member | null): void {
+  changed(key: string, workload: Workload | null): void {
     this.version++;
-    this.#changed.set(key, member === null ? null : this.#origin(member));
+    this.#changed.set(key, workload === null ? null : this.#origin(workload));
   }
 
   /** Nothing is as it was. */
@@ -95,15 +89,15 @@ export class ServicePort {
     this.entry = entry;
     this.#whole = true;
     this.#changed = new Map();
-    for (const [key, member] of entry?.members ?? []) {
-      const origin = this.#origin(member);
+    for (const key of entry?.members ?? []) {
+      const workload = this.#read(key);
+      const origin = workload === null ? null : this.#origin(workload);
       if (origin !== null) this.#changed.set(key, origin);
     }
   }
 
-  #origin(member: Member): Origin | null {
+  #origin(workload: Workload): Origin | null {
     if (waypointOf(this.entry?.service) !== '') return null;
-    const workload = JSON.parse(member.text) as Workload;
     return obstacleOf(workload, this.#self) === '' ? this.#candidate(workload) : null;
   }
 
@@ -127,10 +121,10 @@ export class ServicePort {
     const subject = `The service ${service.namespace}/${service.hostname}`;
     const waypoint = waypointOf(service);
     if (waypoint !== '') return `${subject} is reached through its waypoint ${waypoint} by HBONE, ${NOT_SPOKEN}`;
-    for (const { text } of this.entry?.members.values() ?? []) {
-      const workload = JSON.parse(text) as Workload;
-      const obstacle = obstacleOf(workload, this.#self);
-      if (obstacle !== '' && this.#candidate(workload) !== null) return `${subject} ${obstacle}`;
+    for (const key of this.entry?.members ?? []) {
+      const workload = this.#read(key);
+      const obstacle = workload === null ? '' : obstacleOf(workload, this.#self);
+      if (workload !== null && obstacle !== '' && this.#candidate(workload) !== null) return `${subject} ${obstacle}`;
     }
     return null;
   }
@@ -147,25 +141,38 @@ export class ServiceEndpoints {
   readonly #entries = new Map<string, ServiceEntry>();
   /** `namespace/name` → keys of the services of that short name. */
   readonly #byName = new Map<string, Set<string>>();
-  readonly #workloads = new Map<string, Member>();
+  /** The services of each workload. There are many workloads, most of services that nobody sends to: what they say is read when asked for. */
+  readonly #workloads = new Map<string, readonly ServiceEntry[]>();
+  readonly #read: ReadWorkload;
+  /** The workloads themselves, where nobody else has them. */
+  readonly #kept: Map<string, Workload> | null;
   /** `namespace/name` → who follows a port of the service called so. */
   readonly #watches = new Map<string, Set<ServicePort>>();
 
-  /** `self`: where this process runs; null = nothing is known of it. */
-  constructor(self: SelfSettings | null = null) {
+  /**
+   * @param self where this process runs; null = nothing is known of it
+   * @param read where resources that were applied can be had again; without it workloads are kept here
+   */
+  constructor(self: SelfSettings | null = null, read: ((key: string) => Resource | null) | null = null) {
     this.#self = new Self(self);
+    const kept = read === null ? new Map<string, Workload>() : null;
+    this.#kept = kept;
+    this.#read = (key) => {
+      const found = read === null ? kept?.get(key) : read(key);
+      return found?.kind === 'workload' ? found : null;
+    };
   }
 
   apply(changes: Iterable<ResourceChange>): void {
-    for (const { key, resource, text } of changes) {
-      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null, text);
+    for (const { key, resource } of changes) {
+      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
       else if (key.startsWith('service/')) this.#setService(key, resource?.kind === 'service' ? resource : null);
     }
   }
 
   /** Follows a port of a service, by the service's host name or else its name; `unwatch` it at the end. */
   watch(namespace: string, name: string, port: number): ServicePort {
-    const watch = new ServicePort(this.#self, namespace, name, port);
+    const watch = new ServicePort(this.#self, this.#read, namespace, name, port);
     getOrAdd(this.#watches, `${namespace}/${name}`, () => new Set()).add(watch);
     this.#bind(watch);
     return watch;
@@ -221,16 +228,18 @@ export class ServiceEndpoints {
     this.#forgetEmpty(entry);
   }
 
-  #setWorkload(key: string, workload: Workload | null, text?: string): void {
-    const before = this.#workloads.get(key);
-    const member = workload === null ? null : this.#member(workload, text ?? JSON.stringify(workload));
-    for (const entry of before?.services ?? []) if (!member?.services.includes(entry)) this.#leave(entry, key);
-    for (const entry of member?.services ?? []) {
-      entry.members.set(key, member as Member);
-      for (const watch of entry.watches) watch.changed(key, member);
+  #setWorkload(key: string, workload: Workload | null): void {
+    const before = this.#workloads.get(key) ?? [];
+    const after = this.#servicesOf(workload);
+    if (workload === null) this.#kept?.delete(key);
+    else this.#kept?.set(key, workload);
+    for (const entry of before) if (!after.includes(entry)) this.#leave(entry, key);
+    for (const entry of after) {
+      entry.members.add(key);
+      for (const watch of entry.watches) watch.changed(key, workload);
     }
-    if (member === null) this.#workloads.delete(key);
-    else this.#workloads.set(key, member);
+    if (workload === null) this.#workloads.delete(key);
+    else this.#workloads.set(key, after);
     if (workload === null || !this.#self.learn(workload)) return;
     for (const watches of this.#watches.values()) for (const watch of watches) watch.reset(watch.entry);
   }
@@ -241,11 +250,11 @@ export class ServiceEndpoints {
     this.#forgetEmpty(entry);
   }
 
-  #member(workload: Workload, text: string): Member {
-    const keys = Object.keys(workload.services);
+  #servicesOf(workload: Workload | null): readonly ServiceEntry[] {
+    const keys = Object.keys(workload?.services ?? {});
     const services = keys.map((key) => getOrAdd(this.#entries, key, () => new ServiceEntry(key)));
     const [only] = services;
-    return { services: only !== undefined && services.length === 1 ? only.alone : services, text };
+    return only !== undefined && services.length === 1 ? only.alone : services;
   }
 
   #forgetEmpty({ key, service, members }: ServiceEntry): void {

@@ -1,5 +1,6 @@
 import type { Expressions } from '../cel/index.ts';
 import type { SelfSettings, Settings } from '../resources/settings.ts';
+import type { Resource } from '../resources/types.ts';
 import type { EndpointTable } from '../state/shared/endpoint-table.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -13,6 +14,8 @@ export interface UpstreamServices {
   readonly settings: Pick<Settings, 'connectTimeoutMs' | 'poolIdleTimeoutMs' | 'poolMaxSize' | 'dnsLookupFamily'>;
   /** Where this process runs; absent = nothing is known of it. */
   readonly self?: SelfSettings;
+  /** Where services and workloads that were applied can be had again; absent = nowhere. */
+  read?(key: string): Resource | null;
   readonly endpoints: EndpointTable;
   readonly metrics: Metrics;
   readonly log: Logger;

@@ -15,8 +15,8 @@ import { TargetedPolicies } from './targeted-policies.ts';
 export interface ResourceChange {
   readonly key: string;
   readonly resource: Resource | null;
-  /** The resource as JSON, where whoever applies it has that at hand. */
-  readonly text?: string;
+  /** For a plan that reads routes again: what was under `key` before. */
+  readonly before?: () => Resource | null;
 }
 
 /** Kinds that say which ports are listened on, and how. */
@@ -43,8 +43,11 @@ export class Plan {
   readonly #targeted = new TargetedPolicies();
   readonly #dependencies = new Dependencies();
   readonly #compiler: Compiler;
+  readonly #read: ((key: string) => Resource | null) | null;
 
-  constructor(services: CompilerServices) {
+  /** `read`: where resources that were applied can be had again; without it all are kept. */
+  constructor(services: CompilerServices, read: ((key: string) => Resource | null) | null = null) {
+    this.#read = read;
     this.#compiler = new Compiler(services, {
       resources: this.#resources,
       targeted: this.#targeted,
@@ -88,9 +91,7 @@ export class Plan {
       this.#retarget(before, resource);
     }
     for (const table of tables) table.settle();
-    for (const { key, resource, text } of changes) {
-      this.#replaceRoute(key, resource?.kind === 'route' ? resource : null, text);
-    }
+    for (const change of changes) this.#replaceRoute(change);
   }
 
   /** The listener of a bind that serves `host`, or null. */
@@ -176,9 +177,10 @@ export class Plan {
       this.#dependencies.changed(name);
   }
 
-  #replaceRoute(key: string, resource: Route | null, text?: string): void {
+  #replaceRoute({ key, resource, before: readBefore }: ResourceChange): void {
     const before = this.#routes.get(key);
     if (before !== undefined) {
+      if (readBefore !== undefined) before.recall(readBefore());
       for (const holder of holdersOf(before.resource)) {
         this.#router(holder).remove(before);
         this.#forgetRouter(holder);
@@ -186,11 +188,11 @@ export class Plan {
       this.#routes.delete(key);
       this.#dependencies.forget(before);
     }
-    if (resource === null) return;
-    const route = new PlannedRoute(resource);
+    if (resource?.kind !== 'route') return;
+    const route = new PlannedRoute(resource, this.#read);
     this.#routes.set(key, route);
     for (const holder of holdersOf(resource)) this.#router(holder).add(route);
-    route.shelve(text ?? JSON.stringify(resource));
+    route.shelve();
   }
 
   #router(holder: string): Router<PlannedRoute> {

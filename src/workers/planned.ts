@@ -1,4 +1,4 @@
-import type { Listener, Route } from '../resources/types.ts';
+import type { Listener, Resource, Route } from '../resources/types.ts';
 import type { Dependent } from './dependencies.ts';
 import type { ListenerProgram, RouteProgram } from './program.ts';
 import type { Routable, Router } from './router.ts';
@@ -10,20 +10,34 @@ import type { Routable, Router } from './router.ts';
 export class PlannedRoute implements Dependent, Routable {
   readonly key: string;
   readonly order: number;
-  /** The route, or its text until somebody asks for it: of many routes few are in use, and texts are no work for the garbage collector. */
-  #resource: Route | string;
+  #resource: Route | null;
+  readonly #read: ((key: string) => Resource | null) | null;
   #dependencies: Set<string> | null = null;
   #programs: Map<string, RouteProgram> | null = null;
 
-  constructor(resource: Route) {
+  /** `read`: where the route can be had again. Of many routes few are in use, and the others needn't be kept. */
+  constructor(resource: Route, read: ((key: string) => Resource | null) | null) {
     this.key = resource.key;
     this.order = resource.order;
     this.#resource = resource;
+    this.#read = read;
   }
 
   get resource(): Route {
-    if (typeof this.#resource === 'string') this.#resource = JSON.parse(this.#resource) as Route;
-    return this.#resource;
+    if (this.#resource === null) this.recall(this.#read?.(this.key) ?? null);
+    return this.#resource as unknown as Route;
+  }
+
+  /** Lets go of the route until it is asked for, if it can be had again. */
+  shelve(): void {
+    if (this.#read !== null) this.#resource = null;
+  }
+
+  /** What the route was, where something else is in its place by now. */
+  recall(resource: Resource | null): void {
+    if (this.#resource !== null) return;
+    if (resource?.kind !== 'route') throw new Error(`the route ${this.key} is lost`);
+    this.#resource = resource;
   }
 
   get dependencies(): Set<string> {
@@ -34,11 +48,6 @@ export class PlannedRoute implements Dependent, Routable {
   get programs(): Map<string, RouteProgram> {
     this.#programs ??= new Map();
     return this.#programs;
-  }
-
-  /** Keeps the route as its JSON until it is asked for again. */
-  shelve(text: string): void {
-    this.#resource = text;
   }
 
   invalidate(): void {

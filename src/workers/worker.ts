@@ -13,8 +13,9 @@ import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
 import { EndpointTable } from '../state/shared/endpoint-table.ts';
 import { LineRingWriter } from '../state/shared/line-ring.ts';
 import { BUDGET, MemoryBudget } from '../state/shared/memory-budget.ts';
-import { SnapshotReader, type VersionedChange } from '../state/shared/snapshot-log.ts';
+import { SnapshotReader, type VersionedChange } from '../state/shared/snapshot-reader.ts';
 import { TokenBuckets } from '../state/shared/token-buckets.ts';
+import { SpareMemory } from '../state/spare-memory.ts';
 import { openConfiguredStore } from '../state/stores/configured.ts';
 import { CountedStore } from '../state/stores/counted.ts';
 import { AccessLog } from '../telemetry/access-log.ts';
@@ -61,8 +62,21 @@ const cel = new Expressions(gatewayEnvironment({ customFunctions: settings.custo
   log.debug('an expression failed', { policy, error: error.message });
 });
 
+const reader = new SnapshotReader(boot.snapshot);
+const decoder = new TextDecoder();
+
+/** What was last read under a key. */
+function readAgain(key: string): Resource | null {
+  return decode(reader.value(key));
+}
+
+function decode(value: Uint8Array | null): Resource | null {
+  return value === null ? null : (JSON.parse(decoder.decode(value)) as Resource);
+}
+
 const upstream = {
   settings,
+  read: readAgain,
   self: settings.self,
   endpoints: EndpointTable.open(boot.endpoints, index),
   metrics,
@@ -107,15 +121,18 @@ const adapterServices: AdapterServices = {
 const adapters = new Map<BackendTarget['kind'], Adapter>();
 for (const adapter of [httpAdapter, llmAdapter]) for (const kind of adapter.kinds) adapters.set(kind, adapter);
 
-const plan: Plan = new Plan({
-  policies: POLICIES,
-  adapters,
-  policyServices,
-  adapterServices,
-  dispatch,
-  reply,
-  cluster: (spec) => clusters.get(spec),
-});
+const plan: Plan = new Plan(
+  {
+    policies: POLICIES,
+    adapters,
+    policyServices,
+    adapterServices,
+    dispatch,
+    reply,
+    cluster: (spec) => clusters.get(spec),
+  },
+  readAgain,
+);
 const pipeline = new Pipeline(plan, reply);
 const binds = new Binds({
   plan,
@@ -135,12 +152,12 @@ const push = new MetricsPush(metrics, (deltas, transfer) => send({ type: 'metric
 });
 let mailbox: Mailbox | null = null;
 
-const reader = new SnapshotReader(boot.snapshot);
-const decoder = new TextDecoder();
 let generation = reader.generation;
 /** As of the last time that ports were opened and closed; they are looked at again where it differs, or where some could not be opened. */
 let listening = -1;
 let bindErrors: string[] = [];
+
+const spare = new SpareMemory(() => recorder.open === 0);
 
 /** How long changes may keep requests waiting at one time, ms. */
 const TURN_MS = 1;
@@ -175,13 +192,15 @@ async function apply(): Promise<void> {
 }
 
 function applyVersion(published: readonly VersionedChange[]): void {
-  const changes = published.map(({ key, value }) => {
-    if (value === null) return { key, resource: null };
-    const text = decoder.decode(value);
-    return { key, resource: JSON.parse(text) as Resource, text };
+  const changes = published.map(({ key, value, before }) => {
+    const change = { key, resource: decode(value) };
+    return before === 0 || !key.startsWith('route/')
+      ? change
+      : { ...change, before: () => decode(reader.valueAt(before)) };
   });
   plan.apply(changes);
   clusters.apply(changes);
+  spare.used(changes.length);
   for (const { key, resource } of changes) if (key === MODEL_PRICES) statePrices(resource);
 }
 

@@ -1,60 +1,26 @@
-/**
- * Every resource as bytes, by key and version: written by the primary, read by all workers.
- *
- *   growable SharedArrayBuffer, one generation
- *   ┌────────────────┬─────────────┬─────────────┬───────────┬───────────────────────── …
- *   │ generation 0   │ length 4    │ – 8         │ publish 16│ publish │ publish │
- *   └────────────────┴─────────────┴─────────────┴───────────┴───────────────────────── …
- *     i32              i32, in units of 8 bytes: how far the log is readable; stored last, atomically
- *
- *   publish, a multiple of 8 bytes
- *   ┌───────────────┬──────────────┬───────────────────── …
- *   │ version 0 f64 │ length 8 f64 │ record │ record │        length: bytes, these 16 included
- *   └───────────────┴──────────────┴───────────────────── …
- *   record, a multiple of 8 bytes
- *   ┌───────────────┬──────────────┬────────────────┬──────────┬────────────┬─────┐
- *   │ version 0 f64 │ key bytes u32│ value bytes u32│ key UTF-8│ value      │ pad │   value bytes 0xffffffff: the key is removed
- *   └───────────────┴──────────────┴────────────────┴──────────┴────────────┴─────┘
- *
- * The writer puts a whole publish behind the readable part and then stores the length: a reader, which looks at nothing
- * behind the length it loaded, sees all of a publish or none of it. Nothing readable is ever changed.
- *
- * Superseded records are left behind by compaction: the live ones, each with the version it had, are written as the first
- * publish of a new generation, which the primary hands to the workers by message. A reader finishes the old generation first, which
- * ends at just the version of that first publish; so it has all of it, and passes over it at no cost. When all readers have
- * moved, `retire` overwrites the old generation with zeros, for records may be secret and the memory lives until the last
- * thread's garbage collector has seen to it. While both exist the log takes up to twice its maximum.
- *
- * Readers are woken by a message on the worker's control port, not by Atomics.waitAsync: the hand-over of a generation
- * has to be a message anyway, and on one port the two stay in order. A publish is rare and a message costs microseconds.
- */
-const GENERATION = 0;
-const LENGTH = 1;
-const HEADER_BYTES = 16;
-const UNIT = 8;
+import {
+  GENERATION,
+  HEADER_BYTES,
+  KEY_LENGTH,
+  LENGTH,
+  PUBLISH_BYTES,
+  PUBLISH_LENGTH,
+  RECORD_BYTES,
+  REMOVED,
+  recordBytes,
+  UNIT,
+  VALUE_LENGTH,
+} from './snapshot-format.ts';
 
-const PUBLISH_BYTES = 16;
-const PUBLISH_LENGTH = 8;
-
-const RECORD_BYTES = 16;
-const KEY_LENGTH = 8;
-const VALUE_LENGTH = 12;
-const REMOVED = 0xffffffff;
-
+/** The snapshot log's writing end; see snapshot-format.ts. */
 const INITIAL_BYTES = 64 * 1024;
 /** Less than this left behind is not worth a compaction. */
 const COMPACT_MIN_BYTES = 1024 * 1024;
-
-const alignUp = (bytes: number): number => Math.ceil(bytes / UNIT) * UNIT;
 
 /** `value` null: the key is gone. */
 export interface SnapshotChange {
   readonly key: string;
   readonly value: Uint8Array | null;
-}
-
-export interface VersionedChange extends SnapshotChange {
-  readonly version: number;
 }
 
 /** A publish that does not fit below the maximum; nothing of it was written. */
@@ -101,6 +67,8 @@ export class SnapshotWriter {
   #length = HEADER_BYTES;
   /** What a generation of only the live records takes. */
   #liveBytes = HEADER_BYTES + PUBLISH_BYTES;
+  /** Memory of a retired generation, for the next: threads let go of it only as their garbage collectors please. */
+  #spare: SharedArrayBuffer | null = null;
 
   constructor(size: { initialBytes?: number; maxBytes: number }) {
     this.#maxBytes = size.maxBytes;
@@ -130,10 +98,10 @@ export class SnapshotWriter {
     return this.#liveBytes;
   }
 
-  /** True where more than half of a log of some size is superseded. */
+  /** True where more than a third of a log of some size is superseded. */
   get shouldCompact(): boolean {
     const dead = this.#length - this.#liveBytes;
-    return dead >= COMPACT_MIN_BYTES && dead > this.#liveBytes;
+    return dead >= COMPACT_MIN_BYTES && dead > this.#liveBytes / 2;
   }
 
   keys(): IterableIterator<string> {
@@ -207,7 +175,8 @@ export class SnapshotWriter {
   /** Continues in a new generation of only the live records, which keep their versions. */
   compact(): Compaction {
     const old = this.#buffer;
-    const buffer = makeGeneration(this.#generation + 1, Math.min(this.#liveBytes * 2, this.#maxBytes), this.#maxBytes);
+    const oldBytes = this.#length;
+    const buffer = this.#nextGeneration();
     const from = new Uint8Array(old);
     const view = new DataView(buffer);
     const memory = new Uint8Array(buffer);
@@ -222,7 +191,22 @@ export class SnapshotWriter {
     this.#buffer = buffer;
     this.#generation++;
     this.#length = at;
-    return { generation: this.#generation, buffer, retire: () => wipe(old) };
+    return { generation: this.#generation, buffer, retire: () => this.#retire(old, oldBytes) };
+  }
+
+  #nextGeneration(): SharedArrayBuffer {
+    const spare = this.#spare;
+    if (spare === null) return makeGeneration(this.#generation + 1, this.#liveBytes, this.#maxBytes);
+    this.#spare = null;
+    if (spare.byteLength < this.#liveBytes) spare.grow(this.#liveBytes);
+    begin(spare, this.#generation + 1);
+    return spare;
+  }
+
+  #retire(buffer: SharedArrayBuffer, bytes: number): void {
+    Atomics.store(new Int32Array(buffer, 0, 2), LENGTH, 0);
+    new Uint8Array(buffer, 0, bytes).fill(0);
+    this.#spare = buffer;
   }
 
   #differs(key: string, value: Uint8Array | null): boolean {
@@ -238,101 +222,22 @@ export class SnapshotWriter {
   }
 }
 
-/** One of the readers. */
-export class SnapshotReader {
-  #buffer: SharedArrayBuffer;
-  #at = HEADER_BYTES;
-  #version = 0;
-  /** Generations to move to, each when the one before has been read to its end. */
-  readonly #next: SharedArrayBuffer[] = [];
-
-  constructor(buffer: SharedArrayBuffer) {
-    this.#buffer = buffer;
-  }
-
-  /** Of the last publish read; 0 before the first. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** The one being read; whoever compacted may retire those before it. */
-  get generation(): number {
-    return Atomics.load(new Int32Array(this.#buffer, 0, 2), GENERATION);
-  }
-
-  /** The next publish, whole, or null where all have been read. A new reader's first may be a generation's first, everything there is. */
-  read(): { version: number; changes: VersionedChange[] } | null {
-    for (;;) {
-      const words = new Int32Array(this.#buffer, 0, 2);
-      const end = Atomics.load(words, LENGTH) * UNIT;
-      if (end <= this.#at) {
-        const next = this.#next.shift();
-        if (next === undefined) return null;
-        this.#buffer = next;
-        this.#at = HEADER_BYTES;
-        continue;
-      }
-      const view = new DataView(this.#buffer, 0, end);
-      const publishEnd = this.#at + view.getFloat64(this.#at + PUBLISH_LENGTH, true);
-      if (!(publishEnd > this.#at && publishEnd <= end)) return null;
-      const version = view.getFloat64(this.#at, true);
-      // A new generation's first publish repeats what the generation before has said.
-      const changes = version > this.#version ? readRecords(this.#buffer, view, this.#at, publishEnd) : null;
-      // A generation that was retired meanwhile says 0: what was read may be half wiped.
-      if (Atomics.load(words, LENGTH) * UNIT < end) return null;
-      this.#at = publishEnd;
-      if (changes === null) continue;
-      this.#version = version;
-      return { version, changes };
-    }
-  }
-
-  /** Continues in a new generation, once what there is of the present one has been read. */
-  moveTo(buffer: SharedArrayBuffer): void {
-    this.#next.push(buffer);
-  }
-}
-
-/** The records of the publish at `at`; values are copies. */
-function readRecords(buffer: SharedArrayBuffer, view: DataView, at: number, end: number): VersionedChange[] {
-  const bytes = Buffer.from(buffer, 0, end);
-  const changes: VersionedChange[] = [];
-  let record = at + PUBLISH_BYTES;
-  while (record < end) {
-    const version = view.getFloat64(record, true);
-    const keyLength = view.getUint32(record + KEY_LENGTH, true);
-    const valueLength = view.getUint32(record + VALUE_LENGTH, true);
-    const start = record + RECORD_BYTES + keyLength;
-    const key = bytes.toString('utf8', record + RECORD_BYTES, start);
-    const removed = valueLength === REMOVED;
-    const value = removed ? null : new Uint8Array(buffer, start, valueLength).slice();
-    changes.push({ key, value, version });
-    record = alignUp(start + (removed ? 0 : valueLength));
-  }
-  return changes;
-}
-
 function makeGeneration(generation: number, bytes: number, maxBytes: number): SharedArrayBuffer {
   const initial = Math.min(Math.max(bytes, HEADER_BYTES + PUBLISH_BYTES), maxBytes);
   const buffer = new SharedArrayBuffer(initial, { maxByteLength: maxBytes });
-  const words = new Int32Array(buffer, 0, 2);
-  Atomics.store(words, GENERATION, generation);
-  commit(buffer, HEADER_BYTES);
+  begin(buffer, generation);
   return buffer;
+}
+
+/** Makes a buffer an empty generation. */
+function begin(buffer: SharedArrayBuffer, generation: number): void {
+  Atomics.store(new Int32Array(buffer, 0, 2), GENERATION, generation);
+  commit(buffer, HEADER_BYTES);
 }
 
 /** Makes everything before `end` readable. */
 function commit(buffer: SharedArrayBuffer, end: number): void {
   Atomics.store(new Int32Array(buffer, 0, 2), LENGTH, end / UNIT);
-}
-
-function wipe(buffer: SharedArrayBuffer): void {
-  Atomics.store(new Int32Array(buffer, 0, 2), LENGTH, 0);
-  new Uint8Array(buffer).fill(0);
-}
-
-function recordBytes(keyLength: number, valueLength: number): number {
-  return alignUp(RECORD_BYTES + keyLength + valueLength);
 }
 
 function writePublish(view: DataView, at: number, version: number, bytes: number): number {

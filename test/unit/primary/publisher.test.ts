@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Publisher } from '../../../src/primary/publisher.ts';
 import type { Backend, Resource } from '../../../src/resources/types.ts';
-import { SnapshotFullError, SnapshotReader } from '../../../src/state/shared/snapshot-log.ts';
+import { SnapshotFullError } from '../../../src/state/shared/snapshot-log.ts';
+import { SnapshotReader } from '../../../src/state/shared/snapshot-reader.ts';
 
 function backend(name: string, host = 'h'): Backend {
   return {

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  type SnapshotChange,
-  SnapshotFullError,
-  SnapshotReader,
-  SnapshotWriter,
-} from '../../../src/state/shared/snapshot-log.ts';
+import { type SnapshotChange, SnapshotFullError, SnapshotWriter } from '../../../src/state/shared/snapshot-log.ts';
+import { SnapshotReader } from '../../../src/state/shared/snapshot-reader.ts';
 import { nextMessage, random, start } from './workers/run.ts';
 
 const text = (value: string): Uint8Array => Buffer.from(value);
@@ -26,11 +22,21 @@ class Follower {
     for (let n = 0; n < versions; n++) {
       const read = this.reader.read();
       if (read === null) return;
-      for (const { key, value } of read.changes) {
+      for (const { key, value, before } of read.changes) {
         this.delivered++;
+        const known = before === 0 ? undefined : Buffer.from(this.reader.valueAt(before) ?? []).toString('hex');
+        expect(known).toBe(this.state.get(key));
         if (value === null) expect(this.state.delete(key)).toBe(true);
         else this.state.set(key, Buffer.from(value).toString('hex'));
       }
+      this.check();
+    }
+  }
+
+  /** Values can be looked up, wherever they are by now. */
+  check(): void {
+    for (const [key, value] of this.state) {
+      expect(Buffer.from(this.reader.value(key) ?? []).toString('hex')).toBe(value);
     }
   }
 }
@@ -49,13 +55,14 @@ describe('SnapshotLog', () => {
     expect(reader.read()).toEqual({
       version: 1,
       changes: [
-        { key: 'route/ä', value: new Uint8Array([49]), version: 1 },
-        { key: 'b', value: new Uint8Array(0), version: 1 },
+        { key: 'route/ä', value: new Uint8Array([49]), version: 1, before: 0 },
+        { key: 'b', value: new Uint8Array(0), version: 1, before: 0 },
       ],
     });
     expect(reader.read()).toBeNull();
     writer.publish([{ key: 'b', value: null }]);
-    expect(reader.read()).toEqual({ version: 2, changes: [{ key: 'b', value: null, version: 2 }] });
+    const before = expect.any(Number);
+    expect(reader.read()).toEqual({ version: 2, changes: [{ key: 'b', value: null, version: 2, before }] });
     expect(reader.version).toBe(2);
   });
 
@@ -94,7 +101,7 @@ describe('SnapshotLog', () => {
     follower.read();
     expect([...follower.state]).toEqual([['a', Buffer.from('10').toString('hex')]]);
     const reader = new SnapshotReader(writer.compact().buffer);
-    const whole = { version: 10, changes: [{ key: 'a', value: new Uint8Array(text('10')), version: 10 }] };
+    const whole = { version: 10, changes: [{ key: 'a', value: new Uint8Array(text('10')), version: 10, before: 0 }] };
     expect([reader.read(), reader.read()]).toEqual([whole, null]);
   });
 
@@ -112,7 +119,7 @@ describe('SnapshotLog', () => {
     expect([...writer.keys()]).toEqual(['kept']);
     expect(reader.read()?.changes).toHaveLength(1);
     expect(writer.publish([{ key: 'small', value: text('s') }])).toBe(2);
-    expect(reader.read()?.changes).toEqual([{ key: 'small', value: new Uint8Array(text('s')), version: 2 }]);
+    expect(reader.read()?.changes).toEqual([{ key: 'small', value: new Uint8Array(text('s')), version: 2, before: 0 }]);
   });
 
   it('says whether compaction would make room, and it does', () => {
@@ -164,12 +171,33 @@ describe('SnapshotLog', () => {
     }
     expect(reads).toEqual([
       [1, 2, 'b', 'c'],
+      [2, 2],
       [2, 3, 'e'],
+      [3, 3],
       [3, 4, 'f'],
     ]);
+    expect(reader.value('b')).toEqual(new Uint8Array(text('changed')));
+    expect([reader.value('c'), reader.value('never')]).toEqual([null, null]);
     retire();
     again.retire();
     expect(reader.read()).toBeNull();
+  });
+
+  it('moves to a large generation step by step, and needs the one before until the last', () => {
+    const writer = new SnapshotWriter({ maxBytes: 64 * MIB });
+    const follower = new Follower(writer.buffer);
+    writer.publish(Array.from({ length: 2500 }, (_, n) => ({ key: `key/${n}`, value: text(`value ${n}`) })));
+    follower.read();
+    const { buffer } = writer.compact();
+    writer.publish([{ key: 'key/7', value: text('new') }]);
+    follower.reader.moveTo(buffer);
+    const generations: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      follower.read(1);
+      generations.push(follower.reader.generation);
+    }
+    expect(generations).toEqual([1, 1, 2, 2]);
+    expect(follower.state.get('key/7')).toBe(Buffer.from('new').toString('hex'));
   });
 
   it('leaves nothing of a retired generation, and a reader that is still there reads nothing', () => {
@@ -183,6 +211,22 @@ describe('SnapshotLog', () => {
     expect(new Uint8Array(old).every((byte) => byte === 0)).toBe(true);
     expect(reader.read()).toBeNull();
     expect(Buffer.from(writer.get('tls') ?? []).toString()).toBe('-----BEGIN PRIVATE KEY-----');
+  });
+
+  it('uses the memory of a retired generation for the next but one', () => {
+    const writer = new SnapshotWriter({ maxBytes: MIB });
+    const first = writer.buffer;
+    writer.publish([{ key: 'a', value: text('1') }]);
+    const second = writer.compact();
+    second.retire();
+    writer.publish([{ key: 'b', value: new Uint8Array(100_000).fill(1) }]);
+    const third = writer.compact();
+    expect(third.buffer).toBe(first);
+    // Nobody has let go of the second yet: the fourth is a new one.
+    expect([first, second.buffer]).not.toContain(writer.compact().buffer);
+    const follower = new Follower(third.buffer);
+    follower.read();
+    expect([...follower.state.keys()]).toEqual(['a', 'b']);
   });
 
   it('refuses a key that UTF-8 cannot say', () => {
@@ -233,6 +277,7 @@ describe('SnapshotLog', () => {
         }
         for (const follower of [...followers, new Follower(writer.buffer)]) {
           follower.read();
+          follower.check();
           expect(follower.state).toEqual(model);
           expect(follower.reader.version).toBe(writer.version);
         }

@@ -284,17 +284,17 @@ describe('endpoints of a service', () => {
       { weight: 1, arbitrary: fc.constant('read' as const) },
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const services = new ServiceEndpoints(SELF);
+      fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, kept) => {
+        const state = new Map<string, ResourceChange>();
+        const services = new ServiceEndpoints(SELF, kept ? null : (key) => state.get(key)?.resource ?? null);
         const followed = [{ port: 80 }, { port: 81 }, { name: 'web' }, { name: 'api', port: 81 }];
         const followers = followed.map((options) => new Follower(services, options));
-        const state = new Map<string, ResourceChange>();
         for (const one of steps) {
           if (one === 'read') for (const follower of followers) follower.read();
           else {
-            services.apply([one]);
             if (one.resource === null) state.delete(one.key);
             else state.set(one.key, one);
+            services.apply([one]);
           }
         }
         const scratch = new ServiceEndpoints(SELF);
@@ -306,7 +306,9 @@ describe('endpoints of a service', () => {
             expect(followers[i]?.source.refusal === null).toBe(built.source.refusal === null);
           followers[i]?.source.close();
         });
-        services.apply([...state.keys()].map(gone));
+        const keys = [...state.keys()];
+        state.clear();
+        services.apply(keys.map(gone));
         expect(services.sizes).toEqual({ services: 0, workloads: 0, watches: 0 });
       }),
       { numRuns: 500 },

@@ -135,6 +135,7 @@ class House {
   readonly errors: string[] = [];
   readonly buckets = TokenBuckets.open(TokenBuckets.create({ rows: 1, workers: 1 }), 0);
   readonly bodies = MemoryBudget.open(MemoryBudget.create({ bodies: 1 << 20, drains: 1 }), BUDGET.bodies);
+  readonly services: ConstructorParameters<typeof Plan>[0];
   readonly plan: Plan;
   readonly #pipeline: Pipeline;
 
@@ -145,7 +146,7 @@ class House {
       log,
       { serverTiming: false, bodies: this.bodies },
     );
-    this.plan = new Plan({
+    this.services = {
       policies: REGISTRY,
       adapters: new Map([echo, talking].flatMap((adapter) => adapter.kinds.map((kind) => [kind, adapter]))),
       policyServices: { buckets: this.buckets, metrics: new Metrics() } as PolicyServices,
@@ -155,7 +156,8 @@ class House {
       cluster: () => {
         throw new Error('no cluster here');
       },
-    });
+    };
+    this.plan = new Plan(this.services);
     this.#pipeline = new Pipeline(this.plan, reply);
     this.publish(...resources);
   }
@@ -416,6 +418,35 @@ describe('changes', () => {
       { key: 'route/a', resource: route('a', { listenerKeys: ['listener/80/m'] }) },
     ]);
     expect((await house.serve({ host: 'a.test' })).downstream.text).toBe('a');
+  });
+
+  it('needs no route kept that can be read again, and what it was where it has changed', async () => {
+    const house = new House(listener());
+    const log = new Map<string, Resource>();
+    const plan = new Plan(house.services, (key) => structuredClone(log.get(key) ?? null));
+    const put = (key: string, resource: Resource | null): void => {
+      const before = log.get(key);
+      if (resource === null) log.delete(key);
+      else log.set(key, resource);
+      plan.apply([{ key, resource, ...(before && { before: () => before }) }]);
+    };
+    put('listener/80/l', listener());
+    const served = (path: string): string | undefined => {
+      const found = plan.listener('bind/80', 'a.test');
+      return found === null ? undefined : plan.select(found, fakeExchange({ url: path }))?.route.resource.name;
+    };
+    const at = (path: string, name: string): Route =>
+      route(name, { key: 'route/a', matches: [{ path: { exact: path }, method: '', headers: [], query: [] }] });
+    put('route/a', at('/1', 'first'));
+    put('route/a', at('/2', 'second'));
+    expect([served('/1'), served('/2')]).toEqual([undefined, 'second']);
+    put('route/a', at('/3', 'third'));
+    expect([served('/2'), served('/3')]).toEqual([undefined, 'third']);
+    put('route/a', null);
+    expect(served('/3')).toBeUndefined();
+    put('route/a', at('/4', 'fourth'));
+    put('route/a', null);
+    expect(served('/4')).toBeUndefined();
   });
 
   it('gives a hostname that is given up to the other listener that has it', async () => {

@@ -1,6 +1,6 @@
 // Reads a snapshot log as fast as it grows and checks that each read is of whole publishes.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { SnapshotReader } from '../../../../dist/state/shared/snapshot-log.js';
+import { SnapshotReader } from '../../../../dist/state/shared/snapshot-reader.js';
 
 const { buffer, group, lastVersion } = workerData;
 const reader = new SnapshotReader(buffer);

@@ -1,0 +1,52 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** So many changes leave enough behind to be worth it. */
+const MANY_CHANGES = 2_000;
+/** How long nothing may change before, ms: a first set comes in several parts. */
+const QUIET_MS = 1_000;
+
+/**
+ * Gives back what a large configuration leaves behind on its way through this thread: several times the configuration, which V8 would
+ * keep until as much again is allocated. That stops the thread for a tenth of a second, so it waits for a moment when nobody does.
+ */
+export class SpareMemory {
+  readonly #idle: () => boolean;
+  #changes = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** `idle`: whether this thread has nothing else to do. */
+  constructor(idle: () => boolean = () => true) {
+    this.#idle = idle;
+  }
+
+  /** So many resources were read. */
+  used(changes: number): void {
+    this.#changes += changes;
+    if (this.#changes < MANY_CHANGES) return;
+    if (this.#timer !== null) this.#timer.refresh();
+    else this.#timer = setTimeout(() => this.#giveBack(), QUIET_MS).unref();
+  }
+
+  #giveBack(): void {
+    if (!this.#idle()) {
+      this.#timer?.refresh();
+      return;
+    }
+    this.#timer = null;
+    this.#changes = 0;
+    collector()();
+  }
+}
+
+let collect: (() => void) | null = null;
+
+/** V8 hands its collector out to new contexts alone. */
+function collector(): () => void {
+  if (collect === null) {
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+  }
+  return collect;
+}
