@@ -1,10 +1,13 @@
 import type { z } from 'zod';
 import type { Catalogue, CatalogueEntry, ExpressionChecker, PolicyLevel } from './catalogue.ts';
-import { ExpressionFinder } from './schema/expressions.ts';
+import { ExpressionFinder, type ExpressionText } from './schema/expressions.ts';
 import { schemaAt } from './schema/policies.ts';
 import { validate } from './schema/validate.ts';
-import { formatPath } from './schema/walk.ts';
+import { formatPath, type Path } from './schema/walk.ts';
 import type { PolicyMap } from './types.ts';
+
+/** Stands for an expression that can't be compiled. */
+export const FAILING_EXPRESSION = 'fail("the expression is not valid")';
 
 /** Names of what protects in `policies` but isn't executed by this version, e.g. `authorization` or `ai.promptGuard`; unknown policies too. */
 export function unguardedPolicies(catalogue: Catalogue, policies: PolicyMap): string[] {
@@ -45,6 +48,18 @@ export class PolicyChecker {
     return fault === undefined ? { value: data } : { fault: saying(fault) };
   }
 
+  /** The value, in which whatever should be an expression and is none always fails; `told` hears what is wrong with each. */
+  failing(entry: CatalogueEntry, level: PolicyLevel, given: unknown, told: (fault: string) => void): unknown {
+    let value = given;
+    for (const { path, text } of this.#expressionsIn(schemaAt(entry, level), given)) {
+      const message = this.expression(text);
+      if (message === null) continue;
+      told(saying({ path, message }));
+      value = replaced(value, path, FAILING_EXPRESSION);
+    }
+    return value;
+  }
+
   /** What is wrong with the text of an expression that stands by itself; null = nothing. */
   expression(text: string): string | null {
     const fault = this.#expressions?.check(text) ?? null;
@@ -73,18 +88,30 @@ export class PolicyChecker {
     schema: z.ZodType,
     value: unknown,
   ): { path: readonly (string | number)[]; message: string } | undefined {
-    if (this.#expressions === null) return undefined;
-    let finder = this.#finders.get(schema);
-    if (finder === undefined) {
-      finder = new ExpressionFinder(schema);
-      this.#finders.set(schema, finder);
-    }
-    for (const { path, text } of finder.find(value)) {
+    for (const { path, text } of this.#expressionsIn(schema, value)) {
       const message = this.expression(text);
       if (message !== null) return { path, message };
     }
     return undefined;
   }
+
+  #expressionsIn(schema: z.ZodType, value: unknown): ExpressionText[] {
+    if (this.#expressions === null) return [];
+    let finder = this.#finders.get(schema);
+    if (finder === undefined) {
+      finder = new ExpressionFinder(schema);
+      this.#finders.set(schema, finder);
+    }
+    return finder.find(value);
+  }
+}
+
+/** A copy of `value` with something else at `path`. */
+function replaced(value: unknown, [head, ...rest]: Path, by: unknown): unknown {
+  if (head === undefined) return by;
+  const copy = Array.isArray(value) ? [...value] : { ...(value as object) };
+  Object.assign(copy, { [head]: replaced((value as Record<string | number, unknown>)[head], rest, by) });
+  return copy;
 }
 
 function saying({ path, message }: { path: readonly (string | number)[]; message: string }): string {

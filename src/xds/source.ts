@@ -23,8 +23,11 @@ const MAX_SHOWN = 100;
 
 /** What the messages of a control plane mean (`translate/`). */
 export interface WireTranslator {
-  /** Throws WireError where the resource is refused; then what it said before still holds. */
-  put(typeUrl: string, resource: WireResource): ResourceChanges & { readonly warnings: readonly string[] };
+  /** Throws WireError where the resource is refused; then what it said before still holds. With a `refusal` something stands in for it. */
+  put(
+    typeUrl: string,
+    resource: WireResource,
+  ): ResourceChanges & { readonly warnings: readonly string[]; readonly refusal?: string };
   remove(typeUrl: string, name: string): ResourceChanges;
 }
 
@@ -115,7 +118,8 @@ export class XdsSource {
       try {
         const translated = translator.put(typeUrl, resource);
         changes.add(name, translated);
-        if (translated.warnings.length > 0) issues.push({ key: name, warn: translated.warnings.join('; ') });
+        if (translated.refusal !== undefined) issues.push({ key: name, error: translated.refusal });
+        else if (translated.warnings.length > 0) issues.push({ key: name, warn: translated.warnings.join('; ') });
       } catch (error) {
         if (!(error instanceof WireError)) log.error('a resource can not be translated', { key: name, error });
         issues.push({ key: name, error: refusalOf(error) });

@@ -40,6 +40,13 @@ export class Subscription {
     return this.#known;
   }
 
+  /** As `known`, and without a version what was refused and never in force: the server says when it goes, as something may stand in for it. */
+  get held(): ReadonlyMap<string, string> {
+    const held = new Map(this.#known);
+    for (const name of this.#refused.keys()) if (!held.has(name)) held.set(name, '');
+    return held;
+  }
+
   get refused(): ReadonlyMap<string, Refused> {
     return this.#refused;
   }
@@ -75,7 +82,7 @@ export class Subscription {
       if (version !== '' && this.#known.get(name) === version) this.#refused.delete(name);
       else resources.set(name, { name, version, bytes: resource.resource?.value ?? new Uint8Array(0) });
     }
-    const gone = [...removed].filter((name) => this.#known.has(name));
+    const gone = [...removed].filter((name) => this.#known.has(name) || this.#refused.has(name));
     if (resources.size > 0 || gone.length > 0) issues.push(...(await this.#apply([...resources.values()], gone)));
     const errors = new Map<string, string>();
     for (const { key, error } of issues) if (error !== undefined) errors.set(key, error);

@@ -65,6 +65,9 @@ const SOURCES = {
   spiffe: 'tls.spiffe',
 } as const;
 
+/** Stands among what isn't active for certificates that are refused. */
+const UNUSABLE = 'tls';
+
 /** Throws WireError. */
 export function readListener(wire: WireMessage, notes: Notes): Piece {
   const key = `listener/${required(wire, 'key')}`;
@@ -81,8 +84,9 @@ export function readListener(wire: WireMessage, notes: Notes): Piece {
   if ((protocol === 'HTTP' || protocol === 'TCP' || protocol === 'HBONE') && tlsMessage !== undefined) {
     throw new WireError(`protocol ${protocol} takes none`, ['tls']);
   }
-  const tls = tlsMessage === undefined ? null : below(['tls'], () => readTls(tlsMessage, inactive, notes));
-  for (const part of inactive) notes.warn(`${part}: accepted, not yet active; its routes answer 503`);
+  const tls = tlsMessage === undefined ? null : readUsableTls(tlsMessage, inactive, notes);
+  for (const part of inactive)
+    if (part !== UNUSABLE) notes.warn(`${part}: accepted, not yet active; its routes answer 503`);
   const set = messageIn(name, 'listener_set');
   const listener: Listener = {
     kind: 'listener',
@@ -99,6 +103,18 @@ export function readListener(wire: WireMessage, notes: Notes): Piece {
     inactive,
   };
   return { kind: 'listener', key, listener, tls };
+}
+
+/** Without certificates that can be used the listener still claims its host name, so that no other listener answers for it. */
+function readUsableTls(wire: WireMessage, inactive: string[], notes: Notes): GivenTls | null {
+  try {
+    return below(['tls'], () => readTls(wire, inactive, notes));
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    notes.refuse(error);
+    inactive.push(UNUSABLE);
+    return null;
+  }
 }
 
 function readTls(wire: WireMessage, inactive: string[], notes: Notes): GivenTls | null {

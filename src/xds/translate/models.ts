@@ -1,3 +1,4 @@
+import { FAILING_EXPRESSION } from '../../resources/policy-check.ts';
 import type { AiProvider, LlmModel, LlmRouter, PolicyMap, VirtualModel } from '../../resources/types.ts';
 import { WireError, type WireMessage } from '../../resources/wire.ts';
 import { modelBackendName, nameOf, orderedName, readOrdered, routerKey, routerName } from './keys.ts';
@@ -70,11 +71,15 @@ export function readModelRoute(wire: WireMessage, specs: PolicySpecs, notes: Not
     ...base,
     visibility: 'public' as const,
     connection: {},
-    ...readVirtual(virtual, specs),
+    ...readVirtual(virtual, specs, notes),
   }));
 }
 
-function readVirtual(wire: WireMessage, specs: PolicySpecs): Pick<ModelPiece, 'backend' | 'routing' | 'failover'> {
+function readVirtual(
+  wire: WireMessage,
+  specs: PolicySpecs,
+  notes: Notes,
+): Pick<ModelPiece, 'backend' | 'routing' | 'failover'> {
   const failover = messageIn(wire, 'failover');
   if (failover !== undefined) {
     return { backend: below(['failover', 'backend'], () => readBackend(failover)), routing: null, failover: true };
@@ -95,8 +100,9 @@ function readVirtual(wire: WireMessage, specs: PolicySpecs): Pick<ModelPiece, 'b
     if (when === '' && index < all.length - 1)
       throw new WireError('a target without `when` can only be the last', path);
     const fault = when === '' ? null : specs.checker.expression(when);
-    if (fault !== null) throw new WireError(fault, [...path, 'when']);
-    return { model, when };
+    if (fault === null) return { model, when };
+    notes.refuse(new WireError(fault, [...path, 'when']));
+    return { model, when: FAILING_EXPRESSION };
   });
   return { backend: '', routing: { kind: 'conditional', targets }, failover: false };
 }

@@ -1,24 +1,37 @@
 import type { WireMessage } from '../../resources/wire.ts';
 import { WireError } from '../../resources/wire.ts';
 
-/** What there is to say of one wire resource beside that it is taken: it goes to the control plane as warnings. */
+/** What there is to say of one wire resource as it is read. */
 export class Notes {
+  /** Of a resource that is taken. */
   readonly warnings: string[] = [];
+  /** Why it is to be refused, though what was read can stand in for it where there is nothing better. */
+  readonly refusals: string[] = [];
 
   warn(text: string): void {
     if (!this.warnings.includes(text)) this.warnings.push(text);
+  }
+
+  refuse(error: WireError): void {
+    this.refusals.push(`${[...here, ...error.path].join('.')}: ${error.message}`);
   }
 }
 
 type Path = readonly (string | number)[];
 
+/** Where what is being read stands; reading never waits. */
+const here: (string | number)[] = [];
+
 /** Runs `step`, whose WireErrors lie below `path`. */
 export function below<Result>(path: Path, step: () => Result): Result {
+  here.push(...path);
   try {
     return step();
   } catch (error) {
     if (error instanceof WireError) throw new WireError(error.message, [...path, ...error.path]);
     throw error;
+  } finally {
+    here.length -= path.length;
   }
 }
 

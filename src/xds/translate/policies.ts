@@ -36,6 +36,8 @@ type SaidAt = SaidBy & { readonly at: readonly (string | number)[] };
 
 /** Fields of specs that no policy of Sluice stands for, and that nobody is less protected without. */
 const HARMLESS: ReadonlySet<string> = new Set(['frontend/metrics']);
+/** Fields of specs that stop nobody but must not be missing: a backend would get requests in the clear, or clients' own credentials. */
+const NEEDED: ReadonlySet<string> = new Set(['backend/backend_tls', 'backend/auth']);
 
 /**
  * The policies in TrafficPolicySpec, BackendPolicySpec and FrontendPolicySpec messages ↔ policies by catalogue name, checked as a
@@ -94,6 +96,14 @@ export class PolicySpecs {
     const said = this.#say(spec, message, level, notes);
     if (said === null) return null;
     return said.place === null ? said.policy : this.#check(said.place, level, said.given, notes);
+  }
+
+  /** What stands in for the policy of a spec that can't be read; null where nobody is less protected without it. */
+  refused(spec: PolicySpec, message: WireMessage): NamedPolicy | null {
+    const field = fieldOf(message) ?? '';
+    const place = this.#places.get(`${spec}/${field}`)?.find(({ entry }) => entry.protects);
+    const needed = place !== undefined || NEEDED.has(`${spec}/${field}`);
+    return needed ? { name: `${field} (refused)`, value: null } : null;
   }
 
   /** Several specs of one policy, each with its condition, as one policy in its conditional form. Throws WireError. */
@@ -171,7 +181,7 @@ export class PolicySpecs {
 
   /** What a spec says; null for what this version can do without. */
   #say(spec: PolicySpec, message: WireMessage, level: PolicyLevel, notes: Notes, entry = false): Said | null {
-    const field = Object.keys(message).find((name) => name !== 'phase');
+    const field = fieldOf(message);
     if (field === undefined) return standIn(`a ${spec} policy of a kind that this version doesn't know`, notes);
     const places = this.#places.get(`${spec}/${field}`);
     if (places === undefined) {
@@ -188,7 +198,12 @@ export class PolicySpecs {
   }
 
   #check({ entry, wire }: Place, level: PolicyLevel, given: unknown, notes: Notes): NamedPolicy {
-    const checked = this.checker.check(entry, level, given ?? {});
+    // As in agentgateway, an expression that is none fails whenever it is asked, and the rest of the policy holds. Not where the policy
+    // protects: a rule that denies would deny nobody.
+    const sound = entry.protects
+      ? given
+      : this.checker.failing(entry, level, given ?? {}, (fault) => notes.refuse(new WireError(fault, [wire.field])));
+    const checked = this.checker.check(entry, level, sound ?? {});
     if ('fault' in checked) throw new WireError(checked.fault, [wire.field]);
     for (const text of this.checker.inactive(entry, checked.value)) notes.warn(text);
     return { name: entry.name, value: checked.value };
@@ -201,6 +216,11 @@ const PLACES: Readonly<Record<PolicyLevel, string>> = {
   route: 'on routes',
   backend: 'on backends',
 };
+
+/** The field that says which policy a spec is; undefined where none that is known does. */
+function fieldOf(message: WireMessage): string | undefined {
+  return Object.keys(message).find((name) => name !== 'phase');
+}
 
 /** What the first policy that can read the field reads. */
 function readFirst(places: readonly Place[], message: WireMessage, field: string, entry: boolean): SaidBy {

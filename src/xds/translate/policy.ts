@@ -19,7 +19,7 @@ export function readPolicy(wire: WireMessage, specs: PolicySpecs, notes: Notes):
   if (targetMessage === undefined) throw new WireError('is missing', ['target']);
   const target = below(['target'], () => readTarget(targetMessage));
   const owner = ownerOfPolicy(ownKey);
-  const { phase, policy } = readKind(wire, target, owner !== null, specs, notes);
+  const { phase, policy } = readKindOrStandIn(wire, target, owner !== null, specs, notes);
   const key = `policy/${ownKey}`;
   if (policy === null || owner === 'copy') return { kind: 'nothing', key };
   const policies = { [policy.name]: policy.value };
@@ -99,6 +99,32 @@ interface Kind {
   readonly phase: Phase;
   /** null: nothing that this version would do anything with. */
   readonly policy: NamedPolicy | null;
+}
+
+/** What can't be read of a policy that protects is kept as one that nobody executes. Throws WireError for others. */
+function readKindOrStandIn(wire: WireMessage, target: Target, isPart: boolean, specs: PolicySpecs, notes: Notes): Kind {
+  try {
+    return readKind(wire, target, isPart, specs, notes);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    const [spec, message] = specOf(wire);
+    const policy = specs.refused(spec, message);
+    if (policy === null) throw error;
+    notes.refuse(error);
+    const early = message.phase === 'GATEWAY' && listens(target);
+    const late = spec === 'backend' && !isPart && !isBackend(target) ? 'backend' : 'route';
+    return { phase: spec === 'frontend' ? 'frontend' : early ? 'gateway' : late, policy };
+  }
+}
+
+/** What a policy is of, and says; of one under conditions, the first. */
+function specOf(wire: WireMessage): ['traffic' | 'backend' | 'frontend', WireMessage] {
+  for (const spec of ['backend', 'frontend'] as const) {
+    const message = messageIn(wire, spec);
+    if (message !== undefined) return [spec, message];
+  }
+  const [entry = {}] = messagesIn(messageIn(wire, 'conditional') ?? {}, 'policies');
+  return ['traffic', messageIn(wire, 'traffic') ?? messageIn(entry, 'traffic') ?? {}];
 }
 
 function readKind(wire: WireMessage, target: Target, isPart: boolean, specs: PolicySpecs, notes: Notes): Kind {

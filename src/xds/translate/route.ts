@@ -9,6 +9,8 @@ import type { PolicySpecs } from './policies.ts';
 import { readReference, writeReference } from './references.ts';
 
 const ANY: RouteMatch = { path: { pathPrefix: '/' }, method: '', headers: [], query: [] };
+/** An empty path is one that no request has. */
+const NOTHING: RouteMatch = { ...ANY, path: { exact: '' } };
 /** The kind that routes are of where nothing else is said. */
 const USUAL_KIND = 'HTTPRoute';
 
@@ -32,7 +34,7 @@ export function readRoute(wire: WireMessage, specs: PolicySpecs, notes: Notes): 
       order: index,
     };
   }
-  const matches = messagesIn(wire, 'matches').map((match, index) => below(['matches', index], () => readMatch(match)));
+  const matches = messagesIn(wire, 'matches').map((match, index) => readMatchOrNothing(match, index, notes));
   const backends = messagesIn(wire, 'backends').map((backend, index) =>
     below(['backends', index], () => readBackend(backend, specs, notes)),
   );
@@ -63,6 +65,17 @@ function readHostnames(given: readonly string[]): string[] {
   const odd = hostnames.findIndex((hostname) => !isHostname(hostname));
   if (odd >= 0) throw new WireError(`"${hostnames[odd]}" is not a host name or *.suffix`, ['hostnames', odd]);
   return hostnames.includes('') ? [] : hostnames;
+}
+
+/** A match that can't be read matches nothing; the route's others still hold. */
+function readMatchOrNothing(wire: WireMessage, index: number, notes: Notes): RouteMatch {
+  try {
+    return below(['matches', index], () => readMatch(wire));
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    notes.refuse(error);
+    return NOTHING;
+  }
 }
 
 function readMatch(wire: WireMessage): RouteMatch {

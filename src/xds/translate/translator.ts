@@ -8,8 +8,8 @@ import type { Piece } from './pieces.ts';
 import { PolicySpecs } from './policies.ts';
 import { Reader } from './reader.ts';
 
-/** What taking a wire resource changes, and what there is to say of it. */
-export type Translated = ResourceChanges & { warnings: string[] };
+/** What taking a wire resource changes, and what there is to say of it; `refusal`: why something else stands in for it. */
+export type Translated = ResourceChanges & { warnings: string[]; refusal?: string };
 
 /**
  * Turns a control plane's resources into Sluice's, one at a time, in whatever order they come; what refers to something that isn't there yet
@@ -24,6 +24,8 @@ export class Translator {
   readonly #byName = new Map<string, Piece>();
   /** Key of a piece → whose it is. */
   readonly #owners = new Map<string, string>();
+  /** Of `#byName`, those that something stands in for. */
+  readonly #standIns = new Set<string>();
   /** Keys of the resources that were given out. */
   readonly #given = new Set<string>();
 
@@ -33,16 +35,24 @@ export class Translator {
     this.#pieces = new Pieces(catalogue);
   }
 
-  /** Throws WireError with what is wrong: the resource is refused, and what it said before stays. */
+  /**
+   * Throws WireError with what is wrong: the resource is refused, and what it said before stays. Where it said nothing before, what is left
+   * of it takes its place, if it protects something or claims requests: they must not be served as though it weren't there.
+   */
   put(typeUrl: string, { name, bytes }: WireResource): Translated {
     const id = `${typeUrl} ${name}`;
     const notes = new Notes();
     const piece = this.#reader.read(typeUrl, bytes, notes);
+    const refusal = notes.refusals.join('; ');
+    if (refusal !== '' && this.#byName.has(id) && !this.#standIns.has(id)) throw new WireError(refusal);
     const owner = this.#owners.get(piece.key);
     if (owner !== undefined && owner !== id) {
       throw new WireError(`is what "${owner.slice(owner.indexOf(' ') + 1)}" is already: ${piece.key}`);
     }
-    return { ...this.#replace(id, piece), warnings: notes.warnings };
+    const changes = this.#replace(id, piece);
+    if (refusal === '') return { ...changes, warnings: notes.warnings };
+    this.#standIns.add(id);
+    return { ...changes, warnings: notes.warnings, refusal };
   }
 
   /** Of what was never there, nothing. */
@@ -53,6 +63,7 @@ export class Translator {
   #replace(id: string, after: Piece | null): ResourceChanges {
     const before = this.#byName.get(id);
     const touched = new Set<string>();
+    this.#standIns.delete(id);
     if (before !== undefined) {
       for (const key of this.#pieces.touchedBy(before)) touched.add(key);
       this.#pieces.remove(before);

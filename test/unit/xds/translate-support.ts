@@ -66,8 +66,7 @@ export function translated(message: object): { resource: Resource | undefined; w
 /** Why a message is refused, with its place; '' where it isn't. */
 export function refusal(message: object): string {
   try {
-    new House().put('it', message);
-    return '';
+    return new House().put('it', message).refusal ?? '';
   } catch (error) {
     const { message: text, path } = error as { message: string; path: readonly (string | number)[] };
     return `${path.join('.')}: ${text}`;
