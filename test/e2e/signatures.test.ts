@@ -9,6 +9,8 @@ class Issuer {
   readonly name: string;
   /** The signatures that came with each request it answered. */
   readonly shown: string[][] = [];
+  /** The last of these requests. */
+  asked: { [member: string]: unknown } = {};
   /** Answers 503. */
   down = false;
   #upstream: TestUpstream | null = null;
@@ -48,6 +50,7 @@ class Issuer {
     const foreign = signatures.find((one: string) => !one.startsWith(`${this.name}:`));
     if (foreign !== undefined) return say(400, error(`The signature ${foreign} could not be verified.`));
     this.shown.push(signatures);
+    this.asked = body;
     const signature = `${this.name}:${this.shown.length}`;
     if (!body.stream) return say(200, messages ? message(signature) : answered(signature));
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -84,6 +87,8 @@ const response = (status: string, output: object[]) => ({
   status,
   output,
   usage: status === 'completed' ? USAGE : null,
+  temperature: 1,
+  billing: { payer: 'developer' },
 });
 const answered = (signature: string) => response('completed', [reasoning(signature), SAID]);
 
@@ -137,7 +142,8 @@ const message = (signature: string) => ({
   ],
   stop_reason: 'end_turn',
   stop_sequence: null,
-  usage: { input_tokens: 1, output_tokens: 2 },
+  usage: { input_tokens: 1, output_tokens: 2, inference_geo: 'us' },
+  context_management: { applied_edits: [] },
 });
 
 const messageEvents = (signature: string): Event[] => [
@@ -296,6 +302,76 @@ binds:
     expect(second.shown.length).toBeGreaterThan(0);
     expect(first.shown.length + second.shown.length).toBe(24);
   });
+
+  /** What a client gets, word for word. */
+  async function wordForWord(path: string, body: { [member: string]: unknown; stream: boolean }) {
+    const answer = await fetch(`${anthropic.baseURL}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': 'client-key' },
+      body: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('x-sluice-lossy')).toBeNull();
+    const text = await answer.text();
+    if (!body.stream) return JSON.parse(text);
+    return text
+      .split('\n\n')
+      .filter((event) => event !== '')
+      .map((event) => JSON.parse(event.slice(event.indexOf('data: ') + 'data: '.length)));
+  }
+  const marked = (told: unknown, issuer: string) =>
+    JSON.parse(JSON.stringify(told).replace(/"(first:\d+)"/g, `"sluice:${issuer}:$1"`));
+  const ownWords = [
+    [
+      '/v1/messages',
+      'claude',
+      'messages',
+      'anthropic',
+      {
+        max_tokens: 4000,
+        thinking: { type: 'enabled', budget_tokens: 1024 },
+        // By itself the gateway would have this said by a tool, and no thinking then.
+        output_config: { format: { type: 'json_schema', schema: { type: 'object' } }, effort: 'high' },
+        context_management: { edits: [] },
+      },
+      message,
+      messageEvents,
+    ],
+    [
+      '/v1/responses',
+      'gpt',
+      'input',
+      'openai',
+      {
+        store: false,
+        include: ['web_search_call.action.sources', 'reasoning.encrypted_content'],
+        top_logprobs: 2,
+        tools: [{ type: 'web_search' }],
+      },
+      answered,
+      responseEvents,
+    ],
+  ] as const;
+
+  it.each(ownWords.flatMap((one) => [false, true].map((stream) => [...one, stream] as const)))(
+    'leaves all but the signatures as it is: %s',
+    async (path, model, turns, issuer, more, whole, events, stream) => {
+      const said: object[] = [{ role: 'user', content: 'Hi' }];
+      for (const count of [1, 2]) {
+        const body = { ...more, model, [turns]: said, stream };
+        const answer = await wordForWord(path, body);
+        expect(first.shown.at(-1)).toEqual(count === 1 ? [] : ['first:1']);
+        const { [turns]: _, model: asked, ...rest } = first.asked;
+        expect(rest).toEqual({ ...more, stream });
+        expect(asked).toBe(model);
+        const own = stream ? events(`first:${count}`) : whole(`first:${count}`);
+        expect(answer).toEqual(marked(own, issuer));
+        const kept = marked(whole('first:1'), issuer);
+        said.push(...(turns === 'input' ? kept.output : [{ role: 'assistant', content: kept.content }]));
+        said.push({ role: 'user', content: 'And now?' });
+      }
+    },
+  );
 
   it.each([false, true])('is left as it is where there is one issuer alone, streamed: %s', async (stream) => {
     const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'Hi' }];

@@ -187,7 +187,7 @@ class ForwardedRequest {
     const request = this.#convertible;
     const convert = () => {
       const conversion = request.convert(bytes, target, to, issuers.issuerFor(candidate, model, spoken), strict);
-      putConverted(call, conversion, to);
+      putConverted(call, conversion, target, to);
       return directed({ conversion });
     };
     const fetching = mediaFetch === null ? null : request.fetchMedia(bytes, target, to, mediaFetch);

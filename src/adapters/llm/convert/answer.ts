@@ -9,6 +9,7 @@ import type { Observer } from '../observe.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import type { Conversion } from './conversion.ts';
 import { type FrameReader, FrameTooLarge, type FrameWriter } from './framing.ts';
+import type { OwnAnswer } from './own-format.ts';
 
 /** Takes what a converted answer becomes. */
 export interface Output {
@@ -120,6 +121,10 @@ export class ConvertedStream extends ConvertedAnswer {
   readonly #reader: FrameReader;
   readonly #decoder: StreamDecoder;
   readonly #encoder: StreamEncoder;
+  /** Marks the provider's events where they go to the client as they are. */
+  #own: OwnAnswer | null;
+  /** What is at hand goes there as it is. */
+  #silent = false;
   readonly #writer: FrameWriter;
   readonly #output: Output;
   readonly #onFrame: (frame: Frame) => void;
@@ -137,11 +142,12 @@ export class ConvertedStream extends ConvertedAnswer {
     this.#encoder = conversion.streamEncoder();
     this.#writer = conversion.frameWriter;
     this.#output = output;
-    this.#onFrame = (frame) => {
-      if (!this.#over) this.#decoder.event(frame, this.#onPart);
-    };
+    this.#own = conversion.ownAnswer();
+    this.#onFrame = (frame) => this.#frame(frame);
     this.#onPart = (part) => this.#part(part);
-    this.#onOut = (frame) => this.#out.push(this.#writer.frame(frame));
+    this.#onOut = (frame) => {
+      if (!this.#silent) this.#out.push(this.#writer.frame(frame));
+    };
   }
 
   write(chunk: Buffer): void {
@@ -164,6 +170,7 @@ export class ConvertedStream extends ConvertedAnswer {
 
   /** Writes a whole answer as a stream. */
   play(parts: Iterable<StreamPart>): void {
+    this.#own = null;
     this.#guarded(() => {
       for (const part of parts) this.#part(part);
     });
@@ -174,6 +181,22 @@ export class ConvertedStream extends ConvertedAnswer {
   fail(error: GatewayError): void {
     if (!this.#over) this.#part({ type: 'error', fault: faultOf(error) });
     this.#finish();
+  }
+
+  /** The encoder hears of all events: what breaks off is told in its words. */
+  #frame(frame: Frame): void {
+    if (this.#over) return;
+    if (this.#own === null) {
+      this.#decoder.event(frame, this.#onPart);
+      return;
+    }
+    this.#silent = true;
+    try {
+      this.#decoder.event(frame, this.#onPart);
+    } finally {
+      this.#silent = false;
+    }
+    this.#out.push(this.#writer.frame(this.#own.frame(frame)));
   }
 
   #finish(): void {

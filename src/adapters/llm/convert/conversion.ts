@@ -7,6 +7,7 @@ import { isObject } from '../formats/fields.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import { lostInAnswer } from './answer-losses.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
+import { OwnAnswer, type OwnBody, ownRequest } from './own-format.ts';
 import { frameReader, frameWriter } from './wires.ts';
 
 /** A client that speaks one format, and how it wants its answer. */
@@ -27,6 +28,8 @@ export interface ConversionClient {
   /** Of the responses API: who keeps the answer, null where nobody does, and what it goes on from. */
   readonly keeper: ResponseKeeper | null;
   readonly previousId: string | null;
+  /** Its body, where it says all of the conversation and the provider takes it in its own words. */
+  readonly own?: OwnBody | null;
 }
 
 /** A provider that speaks another one. */
@@ -49,8 +52,8 @@ export class Conversion {
   readonly streaming: boolean;
   /** Keeps the answer before the client is told its end; null where nobody does. */
   readonly keeper: ResponseKeeper | null;
-  /** The provider's body. */
-  readonly request: JsonObject;
+  /** The provider's body; bytes where it is in the client's own words. */
+  readonly request: JsonObject | Buffer;
   /** Names of Anthropic's beta features that the client asked for. */
   readonly betas: readonly string[];
   /** Names of what of the request could not be said. */
@@ -58,6 +61,10 @@ export class Conversion {
   readonly #client: ClientCodec;
   readonly #provider: ConversionProvider;
   readonly #reply: ReplyContext;
+  /** The client gets the provider's own words. */
+  readonly #ownWords: boolean;
+  /** An answer of them that was read. */
+  #ownAnswer: JsonObject | null = null;
 
   /** Throws `unsupported_parameter` where the conversation asks for what the provider's format can't say. */
   constructor(conversation: Conversation, client: ConversionClient, provider: ConversionProvider) {
@@ -67,11 +74,14 @@ export class Conversion {
     const { betas } = client;
     this.betas = betas;
     const native = client.codec.format === codec.format;
-    const body = codec.encodeRequest(
-      { ...conversation, model },
-      { issuer, native, model, losses, defaultMaxTokens, betas },
-    );
-    this.request = provider.shape?.(body, losses) ?? body;
+    const context = { issuer, native, model, losses, defaultMaxTokens, betas };
+    const own = client.own ?? null;
+    this.#ownWords = own !== null;
+    if (own !== null) this.request = ownRequest(own, codec, conversation, context);
+    else {
+      const body = codec.encodeRequest({ ...conversation, model }, context);
+      this.request = provider.shape?.(body, losses) ?? body;
+    }
     this.#lossy = losses.header;
     this.streaming = conversation.stream;
     this.maxHeldBytes = client.maxHeldBytes;
@@ -97,6 +107,7 @@ export class Conversion {
     const found = codec.answersIn.filter((name) => isObject(body[name]) || Array.isArray(body[name]));
     if (found.length === 0) throw noAnswer(codec, 'it lacks');
     const answer = codec.decodeAnswer(body, this.#provider);
+    if (this.#ownWords) this.#ownAnswer = body;
     if (isAnswer(answer)) return answer;
     throw noAnswer(codec, 'there is nothing in');
   }
@@ -108,18 +119,25 @@ export class Conversion {
 
   /** The client's body. */
   encodeAnswer(answer: Answer): JsonObject {
+    const own = this.ownAnswer();
+    if (own !== null && this.#ownAnswer !== null) return own.whole(this.#ownAnswer);
     return this.#client.encodeAnswer(answer, this.#reply);
   }
 
   /** Names of what could not be said, of the request and of an answer that is there as a whole, for `x-sluice-lossy`; ''. */
   lossy(answer: Answer | null): string {
-    const lost = answer === null ? [] : [...lostInAnswer(answer, this.#client)];
+    const lost = answer === null || this.#ownWords ? [] : [...lostInAnswer(answer, this.#client)];
     return [this.#lossy, ...lost].filter((names) => names !== '').join(', ');
   }
 
   /** Fields of the client's head; `answer` null: of a stream's. */
   answerHeaders(answer: Answer | null): readonly string[] {
     return this.#client.answerHeaders?.(answer, this.#reply) ?? [];
+  }
+
+  /** What marks an answer that goes to the client in the provider's own words; null for those that are converted. */
+  ownAnswer(): OwnAnswer | null {
+    return this.#ownWords ? new OwnAnswer(this.#provider.issuer) : null;
   }
 
   streamDecoder(): StreamDecoder {

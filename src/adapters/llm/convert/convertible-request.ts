@@ -1,11 +1,12 @@
 import { GatewayError } from '../../../errors/table.ts';
-import type { Conversation } from '../../../facts/conversation.ts';
+import type { Conversation, JsonObject } from '../../../facts/conversation.ts';
 import type { UpstreamCall } from '../../../upstream/call.ts';
 import type { AdapterServices } from '../../adapter.ts';
 import { BETA_FIELD, betasOf } from '../formats/claude/betas.ts';
 import type { ClientCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/codecs.ts';
 import { parseObject } from '../formats/fields.ts';
+import { bearsMark } from '../formats/signatures.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 import type { MediaFetchOptions } from '../media-fetch/options.ts';
 import { type RefusesUrl, refusedUrls } from '../media-fetch/refused-urls.ts';
@@ -16,6 +17,7 @@ import type { Destination, ProviderTarget } from '../target.ts';
 import { isWireFormat } from './choose.ts';
 import { clientCodecOf, isClientFormat } from './client-codecs.ts';
 import { Conversion } from './conversion.ts';
+import { keepsOwnWords } from './own-format.ts';
 
 /** Where a format insists on a longest answer, the client gave none and the provider knows no better: tokens. */
 const DEFAULT_MAX_TOKENS = 8192;
@@ -23,6 +25,7 @@ const DEFAULT_MAX_TOKENS = 8192;
 /** A client's request, read. */
 interface ReadRequest {
   readonly bytes: Buffer;
+  readonly body: JsonObject;
   readonly codec: ClientCodec;
   readonly conversation: Conversation;
   readonly betas: readonly string[];
@@ -73,6 +76,7 @@ export class ConvertibleRequest {
     if (to.converted && refuses !== null && this.#media === null && codec.refusesUrls !== true)
       refuseUrls(conversation, refuses);
     const { provider } = target;
+    const isOwn = !to.converted && keepsOwnWords(to.route) && stored.keeper === null && stored.previousId === null;
     return new Conversion(
       refuses === null || this.#media === null ? conversation : this.#media.inline(conversation, refuses),
       {
@@ -84,6 +88,7 @@ export class ConvertibleRequest {
         strict,
         keeper: stored.keeper,
         previousId: stored.previousId,
+        own: isOwn ? { bytes, body: client.body, asItIs: this.#media === null && !bearsMark(bytes) } : null,
         maxHeldBytes: context.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES,
       },
       {
@@ -110,7 +115,7 @@ export class ConvertibleRequest {
     const request = { body, model, headers };
     const codec = isClientFormat(route) ? clientCodecOf(route, request) : undefined;
     if (codec === undefined) throw new GatewayError('unsupported_conversion');
-    return { bytes, codec, conversation: codec.decodeRequest(body, path), betas: betasOf(headers, body) };
+    return { bytes, body, codec, conversation: codec.decodeRequest(body, path), betas: betasOf(headers, body) };
   }
 }
 
@@ -119,8 +124,13 @@ function refusesOf({ provider }: ProviderTarget, to: Destination): RefusesUrl | 
 }
 
 /** Gives a call the converted body, and what it is told beside the body. */
-export function putConverted(call: UpstreamCall, { request, betas }: Conversion, to: Destination): void {
-  call.body = Buffer.from(JSON.stringify(request));
+export function putConverted(
+  call: UpstreamCall,
+  { request, betas }: Conversion,
+  target: ProviderTarget,
+  to: Destination,
+): void {
+  call.body = Buffer.isBuffer(request) ? target.shapeNative(request, to) : Buffer.from(JSON.stringify(request));
   // A client of the same format has its own field, which went along.
   if (to.converted && to.route === 'messages' && betas.length > 0) call.headers.push(BETA_FIELD, betas.join(','));
 }
