@@ -41,6 +41,7 @@ class Issuer {
     };
     const error = (message: string) => ({ type: 'error', error: { message, type: 'invalid_request_error' } });
     if (this.down) return say(503, error('overloaded'));
+    if (body.model === 'gone') return say(404, { ...error('no such model'), request_id: 'req_1' });
     const messages = request.url?.endsWith('/messages') === true;
     const signatures = messages
       ? body.messages.flatMap(({ content }: { content: { signature?: string }[] | string }) =>
@@ -186,6 +187,8 @@ llm:
   - {name: gpt, provider: openAI, params: {apiKey: sk-1, baseUrl: ${url(first)}}}
   - {name: az, provider: azure, params: {apiKey: k, azureResourceName: east, azureResourceType: openAI, baseUrl: "http://127.0.0.1:${second.port}/openai/v1"}}
   - {name: claude, provider: anthropic, params: {apiKey: sk-2, baseUrl: ${url(first)}}}
+  - {name: gone-gpt, provider: openAI, params: {model: gone, apiKey: sk-1, baseUrl: ${url(first)}}}
+  - {name: gone-claude, provider: anthropic, params: {model: gone, apiKey: sk-2, baseUrl: ${url(first)}}}
   - {name: other, provider: {custom: {formats: [{type: messages}]}}, params: {apiKey: k, baseUrl: ${url(second)}}}
   virtualModels:
 ${['failover', 'weighted']
@@ -319,6 +322,20 @@ binds:
       .filter((event) => event !== '')
       .map((event) => JSON.parse(event.slice(event.indexOf('data: ') + 'data: '.length)));
   }
+  it.each([
+    ['/v1/messages', { model: 'gone-claude', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }] }],
+    ['/v1/responses', { model: 'gone-gpt', include: ['reasoning.encrypted_content'], store: false, input: 'Hi' }],
+  ])('leaves errors as they are: %s', async (path, body) => {
+    const headers = { 'content-type': 'application/json', 'x-api-key': 'client-key' };
+    const answer = await fetch(`${anthropic.baseURL}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toEqual({
+      type: 'error',
+      error: { message: 'no such model', type: 'invalid_request_error' },
+      request_id: 'req_1',
+    });
+  });
+
   const marked = (told: unknown, issuer: string) =>
     JSON.parse(JSON.stringify(told).replace(/"(first:\d+)"/g, `"sluice:${issuer}:$1"`));
   const ownWords = [

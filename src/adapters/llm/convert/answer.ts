@@ -186,7 +186,8 @@ export class ConvertedStream extends ConvertedAnswer {
   /** The encoder hears of all events: what breaks off is told in its words. */
   #frame(frame: Frame): void {
     if (this.#over) return;
-    if (this.#own === null) {
+    // What is no event is told as an error.
+    if (this.#own === null || parseObject(frame.data) === null) {
       this.#decoder.event(frame, this.#onPart);
       return;
     }

@@ -56,13 +56,13 @@ export class Conversion {
   readonly request: JsonObject | Buffer;
   /** Names of Anthropic's beta features that the client asked for. */
   readonly betas: readonly string[];
+  /** The client gets the provider's own words. */
+  readonly ownWords: boolean;
   /** Names of what of the request could not be said. */
   readonly #lossy: string;
   readonly #client: ClientCodec;
   readonly #provider: ConversionProvider;
   readonly #reply: ReplyContext;
-  /** The client gets the provider's own words. */
-  readonly #ownWords: boolean;
   /** An answer of them that was read. */
   #ownAnswer: JsonObject | null = null;
 
@@ -76,7 +76,7 @@ export class Conversion {
     const native = client.codec.format === codec.format;
     const context = { issuer, native, model, losses, defaultMaxTokens, betas };
     const own = client.own ?? null;
-    this.#ownWords = own !== null;
+    this.ownWords = own !== null;
     if (own !== null) this.request = ownRequest(own, codec, conversation, context);
     else {
       const body = codec.encodeRequest({ ...conversation, model }, context);
@@ -107,7 +107,7 @@ export class Conversion {
     const found = codec.answersIn.filter((name) => isObject(body[name]) || Array.isArray(body[name]));
     if (found.length === 0) throw noAnswer(codec, 'it lacks');
     const answer = codec.decodeAnswer(body, this.#provider);
-    if (this.#ownWords) this.#ownAnswer = body;
+    if (this.ownWords) this.#ownAnswer = body;
     if (isAnswer(answer)) return answer;
     throw noAnswer(codec, 'there is nothing in');
   }
@@ -126,7 +126,7 @@ export class Conversion {
 
   /** Names of what could not be said, of the request and of an answer that is there as a whole, for `x-sluice-lossy`; ''. */
   lossy(answer: Answer | null): string {
-    const lost = answer === null || this.#ownWords ? [] : [...lostInAnswer(answer, this.#client)];
+    const lost = answer === null || this.ownWords ? [] : [...lostInAnswer(answer, this.#client)];
     return [this.#lossy, ...lost].filter((names) => names !== '').join(', ');
   }
 
@@ -137,7 +137,7 @@ export class Conversion {
 
   /** What marks an answer that goes to the client in the provider's own words; null for those that are converted. */
   ownAnswer(): OwnAnswer | null {
-    return this.#ownWords ? new OwnAnswer(this.#provider.issuer) : null;
+    return this.ownWords ? new OwnAnswer(this.#provider.issuer) : null;
   }
 
   streamDecoder(): StreamDecoder {

@@ -4,7 +4,7 @@ import type { Answer, ProviderFault } from '../../../facts/answer.ts';
 import type { LlmFacts } from '../../../facts/llm.ts';
 import { limitedForMsInBody } from '../../../upstream/rate-limit-reset.ts';
 import type { Replier } from '../../adapter.ts';
-import { parseObject } from '../formats/fields.ts';
+import { isObject, parseObject } from '../formats/fields.ts';
 import type { Observer } from '../observe.ts';
 import { answerParts, ConvertedStream, ConvertedWhole, type Output } from './answer.ts';
 import type { Conversion } from './conversion.ts';
@@ -175,13 +175,16 @@ export class FaultReader {
   deliver(
     exchange: Exchange,
     reply: Replier,
-    conversion: Pick<Conversion, 'decodeFault' | 'encodeFault'>,
+    conversion: Pick<Conversion, 'decodeFault' | 'encodeFault'> & Partial<Pick<Conversion, 'ownWords'>>,
     status: number,
     kept: readonly string[],
   ): void {
     const text = Buffer.concat(this.#chunks).toString('utf8');
-    const fault = conversion.decodeFault(status, parseObject(text), wordsOf(text, status));
+    const body = parseObject(text);
     const headers = [...kept, ...retryAfter(status, kept, text)];
+    if (conversion.ownWords === true && isObject(body?.error) && status >= 400)
+      return reply.local(exchange, status, [...headers, 'content-type', 'application/json'], text);
+    const fault = conversion.decodeFault(status, body, wordsOf(text, status));
     // A redirection leads to no answer that could be converted.
     deliverFault({ ...fault, status: status < 400 ? 502 : status }, exchange, reply, conversion, headers);
   }
