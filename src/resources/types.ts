@@ -164,6 +164,8 @@ export interface LlmModel {
   passthrough: 'detect' | 'opaque';
   /** Names of parts accepted but not executed yet that protect the model: requests for it answer 503 naming them. */
   inactive: string[];
+  /** When it was configured, as lists of models say it; Unix seconds. Only control planes know. */
+  created?: number;
 }
 
 /** The `llm:` section. key: `llm/<name>` */
@@ -177,6 +179,8 @@ export interface LlmRouter {
 /** A name that stands for a choice of models. */
 export interface VirtualModel {
   name: string;
+  /** As a model's. */
+  created?: number;
   routing:
     | { kind: 'weighted'; targets: { model: string; weight: number }[] }
     /** The lowest priority is tried first. */

@@ -45,7 +45,7 @@ export function assembleRouter(key: string, entries: readonly RouterEntries[]): 
 /** What a piece makes of its backend (undefined: it hasn't come yet, and until then there is no such model). */
 export function entriesOf(piece: ModelPiece, backend: Backend | undefined, view: ModelView): RouterEntries {
   const { model: name, routing, failover } = piece;
-  if (routing !== null) return { models: [], virtualModels: [{ name, routing }] };
+  if (routing !== null) return { models: [], virtualModels: [{ name, ...createdOf(piece), routing }] };
   if (backend === undefined) return { models: [], virtualModels: [] };
   const groups = backend.target.kind === 'ai' ? backend.target.ai.groups : [];
   const [only, ...others] = groups.flat();
@@ -57,7 +57,7 @@ export function entriesOf(piece: ModelPiece, backend: Backend | undefined, view:
     return { models: [model], virtualModels: [] };
   }
   const { internal, targets } = providersAsModels(piece, backend, groups, view);
-  return { models: internal, virtualModels: [{ name, routing: { kind: 'failover', targets } }] };
+  return { models: internal, virtualModels: [{ name, ...createdOf(piece), routing: { kind: 'failover', targets } }] };
 }
 
 function modelOf(piece: ModelPiece, backend: Backend, provider: AiProvider, view: ModelView): LlmModel {
@@ -79,7 +79,12 @@ function modelOf(piece: ModelPiece, backend: Backend, provider: AiProvider, view
     policies,
     passthrough: 'detect',
     inactive: [...view.unguarded(policies), ...view.unguarded(connection)],
+    ...createdOf(piece),
   };
+}
+
+function createdOf({ created }: ModelPiece): { created?: number } {
+  return created === 0 ? {} : { created };
 }
 
 /** Providers of models are known by their backend's name: of a model's backend they are all called alike. */

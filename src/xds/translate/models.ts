@@ -14,6 +14,8 @@ export interface ModelPiece {
   readonly key: string;
   /** Place among those that are equally specific. */
   readonly order: number;
+  /** Unix seconds; 0 = not known. */
+  readonly created: number;
   /** Key of the LlmRouter. */
   readonly router: string;
   /** The listener that a router of its own serves, where the control plane names no router; '' = it does. */
@@ -50,6 +52,7 @@ export function readModelRoute(wire: WireMessage, specs: PolicySpecs, notes: Not
     kind: 'model',
     key: `model/${ownKey}`,
     order,
+    created: numberIn(wire, 'created'),
     router: router === '' ? `llm/${listener}` : routerKey(router),
     listener: router === '' ? listener : '',
     model,
@@ -155,6 +158,7 @@ export function writeRouter(
           key: orderedName(order, `${nameOf(router.key)}/model${order}`),
           router_key: name,
           match: { model: model.name },
+          created: model.created ?? 0,
           concrete_model: {
             model_visibility: visibility === 'internal' ? 'INTERNAL' : 'PUBLIC',
             backend: { backend: key },
@@ -168,7 +172,7 @@ export function writeRouter(
       },
     );
   }
-  for (const [index, { name: virtual, routing }] of router.virtualModels.entries()) {
+  for (const [index, { name: virtual, created = 0, routing }] of router.virtualModels.entries()) {
     if (routing.kind === 'failover') throw new WireError("can't be said", [virtual, 'failover']);
     const { kind, targets } = routing;
     messages.push({
@@ -176,6 +180,7 @@ export function writeRouter(
         key: orderedName(router.models.length + index, `${nameOf(router.key)}/virtual${index}`),
         router_key: name,
         match: { model: virtual },
+        created,
         virtual_model: { [kind]: { targets: targets.map(writeTarget) } },
       },
     });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { listedModels } from '../../../src/adapters/llm/models/names.ts';
 import type { AiProvider, Backend, LlmRouter, Route } from '../../../src/resources/types.ts';
-import { House, policy, refusal, route, translated } from './translate-support.ts';
+import { fromResources } from '../../../src/xds/translate/index.ts';
+import { CATALOGUE, House, policy, refusal, route, translated } from './translate-support.ts';
 
 const provider = (more: object) => ({ name: 'p', ...more });
 const ai = (...groups: object[][]) => ({ provider_groups: groups.map((providers) => ({ providers })) });
@@ -160,6 +162,28 @@ describe('model routers', () => {
       expect(router(house([...MESSAGES.slice(turn), ...MESSAGES.slice(0, turn)]))).toEqual(expected);
     }
     expect(router(house(MESSAGES.toReversed()))).toEqual(expected);
+  });
+
+  it('list models with the date that the control plane gives them', () => {
+    const targets = [{ model: 'gpt-5', weight: 1 }];
+    const built = house([
+      [
+        'a',
+        model('n/a', 'gpt-5', { concrete_model: { backend: { backend: 'n/a/backend' } } }, { created: 1_700_000_000 }),
+      ],
+      ['v', model('n/v', 'any', { virtual_model: { weighted: { targets } } }, { created: 1_700_000_001 })],
+      ['backend a', openai('n/a/backend')],
+    ]);
+    const again = new House();
+    for (const [index, { typeUrl, resource }] of fromResources([router(built)], CATALOGUE).entries()) {
+      again.putBytes(`${index}`, resource.bytes, typeUrl);
+    }
+    for (const one of [built, again]) {
+      expect(listedModels(router(one), null).map(({ id, created }) => [id, created])).toEqual([
+        ['any', 1_700_000_001],
+        ['gpt-5', 1_700_000_000],
+      ]);
+    }
   });
 
   it('are what routes lead to', () => {

@@ -19,20 +19,21 @@ export function listedModels(
   const add = (model: ModelInfo) => {
     if (!listed.has(model.id)) listed.set(model.id, model);
   };
-  for (const { name } of virtualModels) if (isAllowed(allowed, name)) add(named(name, VIRTUAL_OWNER));
+  for (const { name, created } of virtualModels) if (isAllowed(allowed, name)) add(named(name, VIRTUAL_OWNER, created));
   for (const entry of models) {
-    const { name, visibility, provider } = entry;
+    const { name, visibility, provider, created } = entry;
     if (visibility !== 'public') continue;
+    const own = (id: string) => named(id, ownerOf(provider.provider), created);
     if (!name.includes('*')) {
-      if (isAllowed(allowed, name)) add(named(name, ownerOf(provider.provider)));
+      if (isAllowed(allowed, name)) add(own(name));
       continue;
     }
     for (const concrete of allowed ?? []) {
-      if (!concrete.includes('*') && matchesPattern(name, concrete)) add(named(concrete, ownerOf(provider.provider)));
+      if (!concrete.includes('*') && matchesPattern(name, concrete)) add(own(concrete));
     }
     const found = discovered(entry)?.filter(({ id }) => matchesPattern(name, id)) ?? [];
     for (const model of found) if (isAllowed(allowed, model.id)) add(model);
-    if (found.length === 0 && allowed === null) add(named(name, ownerOf(provider.provider)));
+    if (found.length === 0 && allowed === null) add(own(name));
   }
   return [...listed.values()];
 }
@@ -43,6 +44,6 @@ function ownerOf(kind: string): string {
   return kind.toLowerCase();
 }
 
-export function named(id: string, owner: string): ModelInfo {
-  return { id, owner, created: null, title: '' };
+export function named(id: string, owner: string, created: number | null = null): ModelInfo {
+  return { id, owner, created, title: '' };
 }
