@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { isObject } from '../../resources/json.ts';
 import { storeKey } from '../../state/stores/key.ts';
 import { type Store, type StoredValue, StoreError } from '../../state/stores/store.ts';
 import type { Logger } from '../../telemetry/log.ts';
@@ -119,9 +120,19 @@ export class Ledger {
   async #take(stored: StoredValue | null): Promise<void> {
     const version = stored?.version ?? null;
     if (this.#record !== null && version === this.#version) return;
-    const text = stored === null ? null : await unzip(stored.value, { maxOutputLength: MAX_BYTES });
-    this.#record = text === null ? EMPTY_RECORD : (JSON.parse(text.toString()) as FleetRecord);
+    this.#record = stored === null ? EMPTY_RECORD : await read(stored.value);
     this.#version = version;
     this.#onChange();
   }
+}
+
+/** Throws StoreError for what is no record: nothing is to be made of it, and nothing written over it. */
+async function read(value: Uint8Array): Promise<FleetRecord> {
+  try {
+    const record: unknown = JSON.parse((await unzip(value, { maxOutputLength: MAX_BYTES })).toString());
+    if (isObject(record) && isObject(record.gateways)) return record as unknown as FleetRecord;
+  } catch {
+    // Said below.
+  }
+  throw new StoreError('unavailable', 'what is stored as the record of roll-outs is none that this version can read');
 }

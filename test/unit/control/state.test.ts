@@ -11,6 +11,7 @@ import { Lease } from '../../../src/control/state/lease.ts';
 import { Ledger } from '../../../src/control/state/ledger.ts';
 import { openState, StateError } from '../../../src/control/state/open.ts';
 import { Reports } from '../../../src/control/state/reports.ts';
+import { storeKey } from '../../../src/state/stores/key.ts';
 import { type Store, StoreError } from '../../../src/state/stores/store.ts';
 import { LevelLogger } from '../../../src/telemetry/log.ts';
 import { RESOURCE_TYPE } from '../../../src/xds/wire/discovery.ts';
@@ -128,6 +129,21 @@ describe('Ledger', () => {
     store.cut = false;
     await ledger.refresh();
     expect(ledger.reachable).toBe(true);
+    ledger.close();
+    await store.close();
+  });
+});
+
+describe('Ledger', () => {
+  it('makes nothing of a record it can not read, and does not write over it', async () => {
+    const store = memoryStore();
+    const key = storeKey('control', 'rollout', 'record');
+    await store.put(key, Buffer.from('{}'));
+    const ledger = new Ledger(store, log, () => {});
+    await ledger.open();
+    expect(ledger.record).toBe(null);
+    await expect(ledger.update((record) => ({ ...record }))).rejects.toThrow('none that this version can read');
+    expect(Buffer.from((await store.get(key))?.value ?? []).toString()).toBe('{}');
     ledger.close();
     await store.close();
   });
