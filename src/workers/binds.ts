@@ -2,7 +2,7 @@ import { LLM_MAX_BUFFER_BYTES } from '../adapters/llm/limits.ts';
 import type { Exchange } from '../exchange.ts';
 import { frontendHttpLimits } from '../policies/frontend-http.ts';
 import { handshakeTimeoutMs } from '../policies/frontend-tls.ts';
-import type { Bind, Frontend, PolicyMap, ServerTls } from '../resources/types.ts';
+import type { Bind, Frontend, Listener, PolicyMap, ServerTls } from '../resources/types.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Driver, DriverLimits, Listening, ListenOptions } from './drivers/driver.ts';
@@ -114,7 +114,7 @@ export class Binds {
   }
 
   #isTls(bind: Bind): boolean {
-    return this.#services.plan.listenersOf(bind.key).some((listener) => listener.tls !== null);
+    return this.#services.plan.listenersOf(bind.key).some(takesTls);
   }
 
   #options(bind: Bind): ListenOptions {
@@ -137,11 +137,11 @@ export class Binds {
   }
 
   #certificate(bind: Bind, sni: string): ServerTls | null {
-    const hosts = new HostTable<ServerTls>();
-    for (const { hostname, tls } of this.#services.plan.listenersOf(bind.key)) {
-      if (tls !== null) hosts.getOrAdd(hostname, () => tls);
+    const hosts = new HostTable<{ readonly tls: ServerTls | null }>();
+    for (const listener of this.#services.plan.listenersOf(bind.key)) {
+      if (takesTls(listener)) hosts.getOrAdd(listener.hostname, () => listener);
     }
-    return hosts.first(sni)?.value ?? null;
+    return hosts.first(sni)?.value.tls ?? null;
   }
 
   #limits(): DriverLimits {
@@ -163,4 +163,9 @@ function driverLimits(policies: PolicyMap): DriverLimits {
     sendIdleTimeoutMs: 300_000,
     maxMessageBytes: http.maxBufferBytes ?? LLM_MAX_BUFFER_BYTES,
   };
+}
+
+/** One whose certificate can't be had speaks TLS, too: handshakes for its names fail, and nothing is taken in the clear. */
+function takesTls({ protocol, tls }: Listener): boolean {
+  return tls !== null || protocol === 'HTTPS' || protocol === 'TLS';
 }

@@ -41,3 +41,42 @@ it('leaves a bind with TLS to drivers that have it', async () => {
     [3, false],
   ]);
 });
+
+it('offers no certificate for the names of a listener that has none', async () => {
+  const own = { certificates: ['own'] };
+  const listeners = [
+    { hostname: 'shop.example.com', protocol: 'HTTPS', tls: null },
+    { hostname: '*.example.com', protocol: 'HTTPS', tls: own },
+    { hostname: '', protocol: 'HTTP', tls: null },
+  ] as unknown as Listener[];
+  const plan = {
+    binds: () => [bind('mixed', 1), bind('none', 2)],
+    listenersOf: (key: string) => (key === 'none' ? listeners.slice(0, 1) : listeners),
+    resource: () => undefined,
+  } as unknown as Plan;
+  const offered = new Map<number, unknown[]>();
+  const binds = new Binds({
+    plan,
+    metrics: new Metrics(),
+    log: new LevelLogger('error', () => {}),
+    ipv6: false,
+    workers: 1,
+    index: 0,
+    serve: () => {},
+    chooseDriver: () => ({
+      name: 'node',
+      listen: async ({ port, tls }) => {
+        offered.set(
+          port,
+          ['shop.example.com', 'other.example.com', 'example.net'].map((sni) => tls?.(sni)),
+        );
+        return { port } as Listening;
+      },
+    }),
+  });
+  expect(await binds.reconcile()).toEqual([]);
+  expect([...offered]).toEqual([
+    [1, [null, own, null]],
+    [2, [null, null, null]],
+  ]);
+});
