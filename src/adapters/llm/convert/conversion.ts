@@ -7,7 +7,7 @@ import { isObject } from '../formats/fields.ts';
 import type { ResponseKeeper } from '../stored-responses/keeper.ts';
 import { lostInAnswer } from './answer-losses.ts';
 import type { FrameReader, FrameWriter } from './framing.ts';
-import { OwnAnswer, type OwnBody, ownRequest } from './own-format.ts';
+import { holdsOthersThinking, OwnAnswer, type OwnBody, ownRequest } from './own-format.ts';
 import { frameReader, frameWriter } from './wires.ts';
 
 /** A client that speaks one format, and how it wants its answer. */
@@ -77,7 +77,9 @@ export class Conversion {
     const context = { issuer, native, model, losses, defaultMaxTokens, betas };
     const own = client.own ?? null;
     this.ownWords = own !== null;
-    if (own !== null) this.request = ownRequest(own, codec, conversation, context);
+    // What Claude must be told of others' thinking stands all over a request of Converse.
+    const isOwn = codec.format !== 'converse' || !holdsOthersThinking(conversation.messages, issuer);
+    if (own !== null && isOwn) this.request = ownRequest(own, codec, conversation, context);
     else {
       const body = codec.encodeRequest({ ...conversation, model }, context);
       this.request = provider.shape?.(body, losses) ?? body;

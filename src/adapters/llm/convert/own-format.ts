@@ -7,6 +7,7 @@ import { markSignature, signatureFor } from '../formats/signatures.ts';
 const TURNS: ReadonlyMap<string, readonly string[]> = new Map<WireFormat, readonly string[]>([
   ['messages', ['system', 'messages']],
   ['responses', ['instructions', 'input']],
+  ['converse', ['system', 'messages']],
 ]);
 
 /** True where a format's own clients are given the provider's own words, with marks on its signatures alone. */
@@ -50,7 +51,7 @@ export function ownRequest(own: OwnBody, codec: Codec, conversation: Conversatio
 }
 
 /** Whether there is thinking that `issuer` would refuse, or be told as a text. */
-function holdsOthersThinking(messages: Conversation['messages'], issuer: string): boolean {
+export function holdsOthersThinking(messages: Conversation['messages'], issuer: string): boolean {
   return messages.some(({ parts }) =>
     parts.some(
       (part) => part.kind === 'thinking' && signatureFor(part.redacted ?? part.signature, issuer) === undefined,
@@ -76,13 +77,14 @@ export class OwnAnswer {
     return {
       ...body,
       ...(Array.isArray(body.content) && { content: body.content.map((block) => this.#marked(block)) }),
+      ...(isObject(body.output) && { output: { ...body.output, message: this.#message(body.output.message) } }),
       ...(Array.isArray(body.output) && { output: body.output.map((item) => this.#marked(item)) }),
     };
   }
 
   /** An event of a stream. */
   frame(frame: Frame): Frame {
-    if (!/signature|redacted_thinking|encrypted_content/.test(frame.data)) return frame;
+    if (!/signature|redacted|encrypted_content/.test(frame.data)) return frame;
     const event = parseObject(frame.data);
     return event === null ? frame : { event: frame.event, data: JSON.stringify(this.#event(event)) };
   }
@@ -92,14 +94,45 @@ export class OwnAnswer {
     if (isObject(content_block)) return { ...event, content_block: this.#marked(content_block) };
     if (isObject(item)) return { ...event, item: this.#marked(item) };
     if (isObject(response)) return { ...event, response: this.whole(response) };
+    if (isObject(delta) && isObject(delta.reasoningContent)) return { ...event, delta: this.#reasoning(event, delta) };
     if (!isObject(delta) || delta.type !== 'signature_delta' || this.#begun.has(index)) return event;
     this.#begun.add(index);
     return { ...event, delta: { ...delta, signature: this.#mark(delta.signature) } };
   }
 
-  /** A block of Anthropic's or an item of OpenAI's. */
+  /** A piece of Converse's thinking. */
+  #reasoning({ contentBlockIndex: index }: JsonObject, delta: JsonObject): JsonObject {
+    if (this.#begun.has(index) || !isObject(delta.reasoningContent)) return delta;
+    const { signature, redactedContent } = delta.reasoningContent;
+    if (signature === undefined && redactedContent === undefined) return delta;
+    this.#begun.add(index);
+    return { ...delta, reasoningContent: this.#converse(delta.reasoningContent) };
+  }
+
+  #message(message: unknown): unknown {
+    if (!isObject(message) || !Array.isArray(message.content)) return message;
+    return { ...message, content: message.content.map((block) => this.#marked(block)) };
+  }
+
+  /** What holds a signature, or thinking in bytes, of Converse. */
+  #converse(holder: JsonObject): JsonObject {
+    const { signature, redactedContent } = holder;
+    const told = this.#mark(redactedContent);
+    return {
+      ...holder,
+      ...(signature !== undefined && { signature: this.#mark(signature) }),
+      ...(typeof told === 'string' && { redactedContent: told === '' ? '' : Buffer.from(told).toString('base64') }),
+    };
+  }
+
+  /** A block of Anthropic's or Converse's, or an item of OpenAI's. */
   #marked(part: unknown): unknown {
     if (!isObject(part)) return part;
+    if (isObject(part.reasoningContent)) {
+      const { reasoningText } = part.reasoningContent;
+      const text = isObject(reasoningText) ? { reasoningText: this.#converse(reasoningText) } : {};
+      return { ...part, reasoningContent: { ...this.#converse(part.reasoningContent), ...text } };
+    }
     if (part.type === 'thinking') return { ...part, signature: this.#mark(part.signature) };
     if (part.type === 'redacted_thinking') return { ...part, data: this.#mark(part.data) };
     if (part.type !== 'reasoning' || part.encrypted_content === undefined) return part;
