@@ -9,7 +9,6 @@ import {
 import { SpareMemory } from '../state/spare-memory.ts';
 import type { ResourceChanges } from '../xds/delta.ts';
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** A version holds at most this much of a large delta, so that no worker stops for long over one. */
@@ -194,5 +193,5 @@ export class Publisher {
 }
 
 function encode(resource: Resource): Uint8Array {
-  return encoder.encode(JSON.stringify(resource));
+  return Buffer.from(JSON.stringify(resource));
 }

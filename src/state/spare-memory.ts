@@ -3,8 +3,11 @@ import { runInNewContext } from 'node:vm';
 
 /** So many changes leave enough behind to be worth it. */
 const MANY_CHANGES = 2_000;
-/** How long nothing may change before, ms: a first set comes in several parts. */
-const QUIET_MS = 1_000;
+/**
+ * How long nothing may change before each collection, ms. A first set comes in several parts; and V8 makes the young generation small
+ * again only in a collection before which, since the last, little was allocated for 5 s.
+ */
+const QUIET_MS = [1_000, 6_000];
 
 /**
  * Gives back what a large configuration leaves behind on its way through this thread: several times the configuration, which V8 would
@@ -23,19 +26,21 @@ export class SpareMemory {
   /** So many resources were read. */
   used(changes: number): void {
     this.#changes += changes;
-    if (this.#changes < MANY_CHANGES) return;
-    if (this.#timer !== null) this.#timer.refresh();
-    else this.#timer = setTimeout(() => this.#giveBack(), QUIET_MS).unref();
+    if (this.#changes >= MANY_CHANGES) this.#collectLater(QUIET_MS);
   }
 
-  #giveBack(): void {
-    if (!this.#idle()) {
-      this.#timer?.refresh();
-      return;
-    }
+  #collectLater([quietMs, ...others]: readonly number[]): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#changes = 0;
-    collector()();
+    if (quietMs === undefined) return;
+    const timer = setTimeout(() => {
+      if (this.#idle()) {
+        this.#changes = 0;
+        collector()();
+        this.#collectLater(others);
+      } else timer.refresh();
+    }, quietMs);
+    this.#timer = timer.unref();
   }
 }
 

@@ -63,7 +63,6 @@ const cel = new Expressions(gatewayEnvironment({ customFunctions: settings.custo
 });
 
 const reader = new SnapshotReader(boot.snapshot);
-const decoder = new TextDecoder();
 
 /** What was last read under a key. */
 function readAgain(key: string): Resource | null {
@@ -71,7 +70,9 @@ function readAgain(key: string): Resource | null {
 }
 
 function decode(value: Uint8Array | null): Resource | null {
-  return value === null ? null : (JSON.parse(decoder.decode(value)) as Resource);
+  if (value === null) return null;
+  // Of shared memory, from which TextDecoder does not read.
+  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString()) as Resource;
 }
 
 const upstream = {

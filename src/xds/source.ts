@@ -23,11 +23,8 @@ const MAX_SHOWN = 100;
 
 /** What the messages of a control plane mean (`translate/`). */
 export interface WireTranslator {
-  /** Throws WireError where the resource is refused; then what it said before still holds. With a `refusal` something stands in for it. */
-  put(
-    typeUrl: string,
-    resource: WireResource,
-  ): ResourceChanges & { readonly warnings: readonly string[]; readonly refusal?: string };
+  /** Throws WireError where the resource is refused; then what it said before still holds. */
+  put(typeUrl: string, resource: WireResource): ResourceChanges & { readonly warnings: readonly string[] };
   remove(typeUrl: string, name: string): ResourceChanges;
 }
 
@@ -118,8 +115,7 @@ export class XdsSource {
       try {
         const translated = translator.put(typeUrl, resource);
         changes.add(name, translated);
-        if (translated.refusal !== undefined) issues.push({ key: name, error: translated.refusal });
-        else if (translated.warnings.length > 0) issues.push({ key: name, warn: translated.warnings.join('; ') });
+        if (translated.warnings.length > 0) issues.push({ key: name, warn: translated.warnings.join('; ') });
       } catch (error) {
         if (!(error instanceof WireError)) log.error('a resource can not be translated', { key: name, error });
         issues.push({ key: name, error: refusalOf(error) });
@@ -174,8 +170,8 @@ export class XdsSource {
     const kept = this.#inForce.get(typeUrl) ?? new Map<string, WireResource>();
     this.#inForce.set(typeUrl, kept);
     for (const name of removed) kept.delete(name);
-    // A view would hold on to the whole response.
-    for (const { name, version, bytes } of resources) kept.set(name, { name, version, bytes: new Uint8Array(bytes) });
+    // A view would hold on to the whole response; Buffers share memory among several small ones.
+    for (const { name, version, bytes } of resources) kept.set(name, { name, version, bytes: Buffer.from(bytes) });
   }
 }
 

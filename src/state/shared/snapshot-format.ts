@@ -66,10 +66,11 @@ export function keyAt({ view, bytes }: SnapshotLog, at: number): string {
   return bytes.toString('utf8', start, start + view.getUint32(at + KEY_LENGTH, true));
 }
 
+/** No copy: it is there as long as the generation is. */
 export function valueAt({ view }: SnapshotLog, at: number): Uint8Array | null {
   const length = view.getUint32(at + VALUE_LENGTH, true);
   const start = at + RECORD_BYTES + view.getUint32(at + KEY_LENGTH, true);
-  return length === REMOVED ? null : new Uint8Array(view.buffer, start, length).slice();
+  return length === REMOVED ? null : new Uint8Array(view.buffer, start, length);
 }
 
 export function endOf({ view }: SnapshotLog, at: number): number {

@@ -54,8 +54,8 @@ export class SnapshotReader {
   }
 
   /**
-   * The next publish, whole, or null where all have been read. A new reader's first may be a generation's first, everything there is. One
-   * without changes is a step on the way into a new generation.
+   * The next publish, whole, or null where all have been read. Values are views of the log, to be used before the next read. A new
+   * reader's first may be a generation's first, everything there is. One without changes is a step on the way into a new generation.
    */
   read(): { version: number; changes: VersionedChange[] } | null {
     for (;;) {
@@ -97,13 +97,13 @@ export class SnapshotReader {
     this.#next.push(buffer);
   }
 
-  /** A copy of what was last read under the key, or null. */
+  /** What was last read under the key, or null; to be used before the next read. */
   value(key: string): Uint8Array | null {
     const place = this.#places.get(key);
     return place === undefined ? null : this.valueAt(place);
   }
 
-  /** A copy of the value at a change's `before`. */
+  /** The value at a change's `before`; to be used before the next read. */
   valueAt(place: number): Uint8Array | null {
     const present = this.#leaving === null || Math.sign(place) === this.#sign;
     const buffer = present ? this.#buffer : (this.#leaving as SharedArrayBuffer);

@@ -30,7 +30,7 @@ function read(reader: SnapshotReader, into: Map<string, Resource>): Map<string, 
   for (let next = reader.read(); next !== null; next = reader.read()) {
     for (const { key, value } of next.changes) {
       if (value === null) into.delete(key);
-      else into.set(key, JSON.parse(new TextDecoder().decode(value)));
+      else into.set(key, JSON.parse(Buffer.from(value).toString()));
     }
   }
   return into;
