@@ -48,11 +48,11 @@ export class Session {
 
   /** What a new stream begins with: each type, wildcard, and the versions that are in force. */
   open(): Buffer[] {
-    return [...this.#types.values()].map(({ typeUrl, held }) =>
+    return [...this.#types.values()].map(({ typeUrl, known }) =>
       request({
         node: this.#node,
         type_url: typeUrl,
-        ...(held.size > 0 && { initial_resource_versions: Object.fromEntries(held) }),
+        ...(known.size > 0 && { initial_resource_versions: Object.fromEntries(known) }),
       }),
     );
   }

@@ -1,5 +1,5 @@
 import type { WireDelta, WireIssue, WireResource } from '../delta.ts';
-import type { DeltaDiscoveryResponse, DiscoveryResource } from '../wire/discovery.ts';
+import { type DeltaDiscoveryResponse, type DiscoveryResource, MORE_FOLLOWS } from '../wire/discovery.ts';
 import { cut } from './nack.ts';
 
 /** Refused resources whose reasons are kept, a type. */
@@ -40,18 +40,11 @@ export class Subscription {
     return this.#known;
   }
 
-  /** As `known`, and without a version what was refused and never in force: the server says when it goes, as something may stand in for it. */
-  get held(): ReadonlyMap<string, string> {
-    const held = new Map(this.#known);
-    for (const name of this.#refused.keys()) if (!held.has(name)) held.set(name, '');
-    return held;
-  }
-
   get refused(): ReadonlyMap<string, Refused> {
     return this.#refused;
   }
 
-  /** Whether a response without errors has come. */
+  /** Whether a response without errors has come, the last of those that make up a state. */
   get synced(): boolean {
     return this.#synced;
   }
@@ -82,7 +75,7 @@ export class Subscription {
       if (version !== '' && this.#known.get(name) === version) this.#refused.delete(name);
       else resources.set(name, { name, version, bytes: resource.resource?.value ?? new Uint8Array(0) });
     }
-    const gone = [...removed].filter((name) => this.#known.has(name) || this.#refused.has(name));
+    const gone = [...removed].filter((name) => this.#known.has(name));
     if (resources.size > 0 || gone.length > 0) issues.push(...(await this.#apply([...resources.values()], gone)));
     const errors = new Map<string, string>();
     for (const { key, error } of issues) if (error !== undefined) errors.set(key, error);
@@ -102,7 +95,7 @@ export class Subscription {
       this.#refused.delete(name);
     }
     this.#version = response.system_version_info ?? '';
-    this.#synced ||= errors.size === 0;
+    this.#synced ||= errors.size === 0 && !this.#version.endsWith(MORE_FOLLOWS);
     return { issues, applied, removed: gone.length };
   }
 

@@ -1,5 +1,5 @@
 import type { WireIssue } from '../delta.ts';
-import type { DeltaDiscoveryRequest } from '../wire/discovery.ts';
+import { type DeltaDiscoveryRequest, MORE_FOLLOWS } from '../wire/discovery.ts';
 import { CODES, type NodeIdentity, readNode, StreamRefusal } from './node.ts';
 import { type ResourceSet, withNonce } from './resource-set.ts';
 import { Subscription } from './subscription.ts';
@@ -159,7 +159,8 @@ export class NodeStream {
       const response = subscription.next(this.#set, nonce, this.#now());
       if (response === null) continue;
       this.#nonce++;
-      this.#events.send(withNonce(response, nonce, this.#set.revision), subscription.typeUrl);
+      const state = subscription.moreFollows ? `${this.#set.revision}${MORE_FOLLOWS}` : this.#set.revision;
+      this.#events.send(withNonce(response, nonce, state), subscription.typeUrl);
     }
     if (this.#setSince === null || this.acknowledged !== this.#set.revision) return;
     const ms = this.#now() - this.#setSince;

@@ -62,6 +62,11 @@ export class Subscription {
     return this.#names.size;
   }
 
+  /** Whether more is to be sent after the response that is not answered yet. */
+  get moreFollows(): boolean {
+    return this.#outstanding?.last === false;
+  }
+
   /** When the response that is not answered yet was sent, ms; null where there is none. */
   get waitingSince(): number | null {
     return this.#outstanding?.sentAt ?? null;

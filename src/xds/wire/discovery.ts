@@ -8,6 +8,9 @@ export const RESOURCE_TYPE = 'type.googleapis.com/agentgateway.dev.resource.Reso
 export const DELTA_METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 export const STREAM_METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
 
+/** Ends the `system_version_info` of a response that others towards the same state follow. Sluice's own: other data planes pass it over. */
+export const MORE_FOLLOWS = '+';
+
 /** google.rpc.Status. */
 export interface Status {
   code?: number;

@@ -249,6 +249,21 @@ describe('readiness', () => {
     await client.synced;
   });
 
+  test('waits for the last response of a state that comes in several', async () => {
+    const server = await serve();
+    const { client } = adsClient(xdsSettings(server.address), noting().handle);
+    await start(client);
+    const stream = await server.nextStream();
+    await opening(stream);
+    stream.send({ type_url: ADDRESS_TYPE, nonce: 'n1', system_version_info: 'r1' });
+    stream.send({ ...response('n2', [resource('a', '1')]), system_version_info: 'r1+' });
+    await stream.nextRequest();
+    await stream.nextRequest();
+    expect(client.session.synced).toBe(false);
+    stream.send({ ...response('n3', [resource('b', '1')]), system_version_info: 'r1' });
+    await client.synced;
+  });
+
   test('a server that never answers is waited for', async () => {
     const server = await serve();
     const { client, metrics } = adsClient(xdsSettings(server.address));

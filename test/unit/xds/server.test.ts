@@ -111,6 +111,16 @@ describe('DeltaServer', () => {
     expect(harness.answers.map(({ issues }) => issues)).toEqual([[], []]);
   });
 
+  it('says of each response but the last that more of the same state follows', async () => {
+    const MiB = 1024 * 1024;
+    const harness = await serve(setOf('r1', ...['a', 'b', 'c'].map((name) => resource(name, '1', 1.5 * MiB))));
+    const client = harness.client();
+    client.send(first('n1'));
+    const said: (string | undefined)[] = [];
+    for (let part = 0; part < 3; part++) said.push((await client.take()).system_version_info);
+    expect(said).toEqual(['r1+', 'r1+', 'r1']);
+  });
+
   it('answers types it has nothing of, and ones it does not know, with nothing', async () => {
     const harness = await serve(setOf('r1', resource('a', '1')));
     const client = harness.client();
