@@ -146,7 +146,8 @@ export class XdsSource {
     for (const name of names) {
       const last = this.#inForce.get(typeUrl)?.get(name);
       try {
-        changes.add(name, last === undefined ? translator.remove(typeUrl, name) : translator.put(typeUrl, last));
+        changes.add(name, translator.remove(typeUrl, name));
+        if (last !== undefined) changes.add(name, translator.put(typeUrl, last));
       } catch (error) {
         log.error('what was in force of a refused resource can not be put back', { key: name, error });
       }

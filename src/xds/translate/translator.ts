@@ -52,7 +52,7 @@ export class Translator {
     const changes = this.#replace(id, piece);
     if (refusal === '') return { ...changes, warnings: notes.warnings };
     this.#standIns.add(id);
-    return { ...changes, warnings: notes.warnings, refusal };
+    return { ...changes, warnings: [`${refusal}; what is left of it is in force`, ...notes.warnings], refusal };
   }
 
   /** Of what was never there, nothing. */

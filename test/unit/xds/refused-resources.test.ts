@@ -1,12 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { Backend, Listener, LlmRouter, Route, TargetedPolicy } from '../../../src/resources/types.ts';
-import { Session } from '../../../src/xds/client/session.ts';
-import {
-  type DeltaDiscoveryResponse,
-  deltaRequestType,
-  deltaResponseType,
-  RESOURCE_TYPE,
-} from '../../../src/xds/wire/discovery.ts';
 import { Planned } from './plans.ts';
 import { CERT, House, listening, policy, route } from './translate-support.ts';
 
@@ -43,7 +36,9 @@ describe('a policy that protects and can not be read', () => {
   ])('refuses what it covers until it can: %s', (_, target, more, where) => {
     const house = routed();
     expect(refusals(house)).toEqual(NONE);
-    expect(house.put('p', policy('p', target, more)).refusal).toMatch(/^policy\./);
+    const { refusal, warnings } = house.put('p', policy('p', target, more));
+    expect(refusal).toMatch(/^policy\./);
+    expect(warnings).toEqual([expect.stringContaining(`${refusal}; what is left`)]);
     expect(refusals(house)).toEqual({ ...NONE, [where]: unavailable });
 
     house.put('p', policy('p', target, { traffic: { authorization: { allow: ['true'] } } }));
@@ -164,21 +159,4 @@ test('a backend with credentials that can not be read is none', () => {
   expect(() => house.put('b', { backend: { ...backend, inline_policies } })).toThrow(/not JSON/);
   house.put('b', { backend });
   expect((house.get('backend/default/app') as Backend).policies).toEqual({});
-});
-
-test('the control plane is told of what was refused, so that it says when that goes', async () => {
-  const handed: unknown[] = [];
-  const session = new Session({}, [RESOURCE_TYPE], async ({ resources, removed }) => {
-    handed.push(...removed);
-    return resources.map(({ name }) => ({ key: name, error: 'bad' }));
-  });
-  const take = (more: DeltaDiscoveryResponse) =>
-    session.take(deltaResponseType().encode({ type_url: RESOURCE_TYPE, nonce: 'n', ...more }));
-  const opening = () => session.open().map((bytes) => deltaRequestType().decode(bytes));
-  const resources = [{ name: 'p', version: '7', resource: { value: new Uint8Array(0) } }];
-  expect((await take({ resources })).result).toBe('nack');
-  expect(opening()).toMatchObject([{ initial_resource_versions: { p: '' } }]);
-  expect((await take({ removed_resources: ['p', 'q'] })).result).toBe('ack');
-  expect(handed).toEqual(['p']);
-  expect(opening()[0]).not.toHaveProperty('initial_resource_versions');
 });
