@@ -202,7 +202,7 @@ function deliverFault(
 }
 
 /** The field that says when to come back, where a provider says it in the body alone, as Google does. */
-function retryAfter(status: number, kept: readonly string[], text: string): string[] {
+export function retryAfter(status: number, kept: readonly string[], text: string): string[] {
   if ((status !== 429 && status !== 503) || kept.includes('retry-after')) return [];
   const ms = limitedForMsInBody(text);
   return ms > 0 ? ['retry-after', String(Math.ceil(ms / 1000))] : [];

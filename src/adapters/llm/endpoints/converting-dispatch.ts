@@ -1,6 +1,7 @@
 import { GatewayError } from '../../../errors/table.ts';
 import type { JsonObject } from '../../../facts/conversation.ts';
 import type { Dispatch, Flight, ResponseSink } from '../../../upstream/call.ts';
+import { retryAfter } from '../convert/passage.ts';
 import { parseObject } from '../formats/fields.ts';
 import { LLM_MAX_BUFFER_BYTES } from '../limits.ts';
 
@@ -111,7 +112,10 @@ class ConvertingSink implements ResponseSink {
     }
     const text = Buffer.concat(this.#chunks).toString('utf8');
     this.#chunks.length = 0;
-    if (!this.#answered) return this.#deliver(this.#conversion.fault(this.#status, text));
+    if (!this.#answered) {
+      this.#headers.push(...retryAfter(this.#status, this.#headers, text));
+      return this.#deliver(this.#conversion.fault(this.#status, text));
+    }
     const body = parseObject(text);
     if (body === null) return this.#fail("The provider's answer is not a JSON object.");
     this.#noteLosses(this.#conversion);

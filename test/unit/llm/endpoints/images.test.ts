@@ -221,11 +221,24 @@ describe('an image', () => {
     });
   });
 
+  it.each([
+    ['nothing', '{}'],
+    ['cut short', '{"candidates":[{"content":{},"finishReason":"MAX_TOKENS"}]}'],
+    ['none for no reason of its request', '{"candidates":[{"finishReason":"NO_IMAGE"}]}'],
+  ])('that is %s is a fault of the provider', async (_, answer) => {
+    const { exchange, flight } = await draw('gemini', GEMINI_IMAGE, {});
+    flight?.answer(200, answer);
+    expect(exchange.status).toBe(502);
+    expect(told(exchange).error.code).toBe('upstream_response_invalid');
+  });
+
   it("that Google refuses is told in OpenAI's words, with Google's own", async () => {
     const { exchange, flight } = await draw('gemini', GEMINI_IMAGE, {});
-    const error = { code: 429, message: 'Quota exceeded', status: 'RESOURCE_EXHAUSTED' };
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '7s' }];
+    const error = { code: 429, message: 'Quota exceeded', status: 'RESOURCE_EXHAUSTED', details };
     flight?.answer(429, JSON.stringify({ error }));
     expect(exchange.status).toBe(429);
+    expect(exchange.downstream.header('retry-after')).toBe('7');
     expect(told(exchange).error).toMatchObject({
       message: 'Quota exceeded',
       type: 'rate_limit_error',

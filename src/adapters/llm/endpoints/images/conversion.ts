@@ -3,7 +3,7 @@ import type { LlmFacts } from '../../../../facts/llm.ts';
 import type { EndpointContent } from '../content.ts';
 import type { EndpointConversion } from '../conversions.ts';
 import type { ConvertedReply } from '../converting-dispatch.ts';
-import { googleFault, noteGoogleUsage, refusal } from '../google/answer.ts';
+import { failureOf, googleFault, noteGoogleUsage, refusal } from '../google/answer.ts';
 import { type ImageAnswer, openaiImageEvents, openaiImages, readContent, readPredictions } from './answer.ts';
 import { googleImageRequest, type ImageApi } from './request.ts';
 
@@ -40,7 +40,10 @@ export class ImageConversion implements EndpointConversion {
   reply(body: JsonObject): ConvertedReply {
     noteGoogleUsage(this.#facts, body);
     const answer: ImageAnswer = this.#api === 'imagen' ? readPredictions(body) : readContent(body);
-    if ('refusal' in answer) return refusal(answer.refusal, 'prompt');
+    if ('refusal' in answer) {
+      const failure = this.#api === 'imagen' ? null : failureOf(body, 'prompt');
+      return failure ?? refusal(answer.refusal, 'prompt');
+    }
     const created = Math.floor(Date.now() / 1000);
     const { images, usage } = answer;
     if (!this.#stream) {
