@@ -13,8 +13,6 @@ class Gateway {
   readonly inForce = new Map(TYPES.map((type) => [type, new Map<string, string>()]));
   /** Versions put into force, and how often each. */
   readonly applied = new Map<string, number>();
-  /** Of what was refused once: something may stand in for it. */
-  readonly #refused = new Set<string>();
   /** Removals of what was not there. */
   readonly removedInVain: string[] = [];
 
@@ -27,7 +25,6 @@ class Gateway {
       const content = Buffer.from(bytes).toString();
       if (content.includes('bad')) {
         issues.push({ key: name, error: 'bad' });
-        this.#refused.add(`${typeUrl} ${name}`);
         continue;
       }
       if (content.includes('odd')) issues.push({ key: name, warn: 'odd' });
@@ -35,9 +32,7 @@ class Gateway {
       const once = `${typeUrl} ${name} ${version}`;
       this.applied.set(once, (this.applied.get(once) ?? 0) + 1);
     }
-    for (const name of removed) {
-      if (!state.delete(name) && !this.#refused.has(`${typeUrl} ${name}`)) this.removedInVain.push(name);
-    }
+    for (const name of removed) if (!state.delete(name)) this.removedInVain.push(name);
     return issues;
   };
 }
