@@ -14,6 +14,8 @@ import { BUSY_PATH, COUNT, FLIPPED_PATH } from './scale/resources.mjs';
 
 const WORKERS = 2;
 const SYNC_MS = 60_000;
+/** By then what a large configuration left behind has been given back. */
+const SETTLE_MS = 15_000;
 /** Health changes whose way is timed by requests, and those whose CPU is counted without any. */
 const FLIPS = 100;
 const QUIET_FLIPS = 400;
@@ -43,7 +45,10 @@ export async function scale({ write }) {
     };
     row('from start to the last route served', (await firstSync(gateway, port)) / 1000, 's', 6, 2);
     await plane.answers(1);
-    row(`RSS with ${WORKERS} workers`, rssMiB(gateway.child.pid), 'MiB', 400);
+    row('CPU until then, all threads', usage(gateway.child.pid).cpuUs / 1e6, 's', null, 2);
+    row('RSS then', rssMiB(gateway.child.pid), 'MiB', null);
+    await sleep(SETTLE_MS);
+    row(`RSS ${SETTLE_MS / 1000} s later`, rssMiB(gateway.child.pid), 'MiB', 400);
 
     const ways = await flips(plane, port);
     row(`one health change in all workers, p50 of ${FLIPS}`, at(ways, 0.5), 'ms', null, 1);
@@ -66,7 +71,8 @@ export async function scale({ write }) {
       row('p99.9 then', during.p999, 'ms', null, 2);
       row('requests that failed', during.failed, '', 0);
     }
-    row('RSS after that', rssMiB(gateway.child.pid), 'MiB', 400);
+    await sleep(SETTLE_MS);
+    row(`RSS ${SETTLE_MS / 1000} s after that`, rssMiB(gateway.child.pid), 'MiB', 400);
     const text =
       `${COUNT.toLocaleString('en')} resources by Delta ADS (10,000 routes, 2,000 policies, 20,000 workloads of 2,000 services), ` +
       `${WORKERS} workers; control plane, upstream and clients on the same machine, ${machine()}.\n\n` +
