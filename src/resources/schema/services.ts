@@ -46,7 +46,12 @@ export function service() {
       subjectAltNames: z.array(z.string()).optional().describe('SPIFFE identities of its workloads.'),
       waypoint: gatewayAddress().optional().describe('Waypoint of the service.'),
       weightedWaypoints: z
-        .array(z.looseObject({ destination: gatewayAddress(), weight: uint32() }))
+        .array(
+          z.looseObject({
+            destination: gatewayAddress().describe('The waypoint.'),
+            weight: uint32().describe('Its share.'),
+          }),
+        )
         .optional()
         .describe('All its waypoints, while it moves from one to another.'),
       ingressUseWaypoint: z
