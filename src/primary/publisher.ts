@@ -41,6 +41,8 @@ export class Publisher {
   readonly #reading = new Map<number, number>();
   #retiring: Compaction[] = [];
   readonly #spare = new SpareMemory();
+  /** Version that the workers have been told of. */
+  #announced = 0;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -85,6 +87,7 @@ export class Publisher {
     }
     for (const key of this.#fileKeys) if (!keys.has(key)) changes.push({ key, value: null });
     const changed = this.#write(changes);
+    this.#announce();
     this.#fileKeys = keys;
     this.#spare.used(changes.length);
     return changed;
@@ -105,6 +108,7 @@ export class Publisher {
       slice = [];
       bytes = 0;
       if (performance.now() < turnEnds) return;
+      this.#announce();
       await yieldToOthers();
       turnEnds = performance.now() + TURN_MS;
     };
@@ -120,6 +124,7 @@ export class Publisher {
       if (slice.length === SLICE_CHANGES) await publishSlice();
     }
     this.#applySlice(slice, faults);
+    this.#announce();
     this.#spare.used(changed.length + removed.length);
     return faults;
   }
@@ -170,9 +175,15 @@ export class Publisher {
       this.#compact();
       this.#writer.publish(differing);
     }
-    this.#options.onPublished();
     if (this.#writer.shouldCompact) this.#compact();
     return differing.length;
+  }
+
+  /** Wakes whoever reads, if there is something new to read. */
+  #announce(): void {
+    if (this.#announced === this.#writer.version) return;
+    this.#announced = this.#writer.version;
+    this.#options.onPublished();
   }
 
   #compact(): void {

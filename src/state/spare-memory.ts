@@ -7,7 +7,7 @@ const MANY_CHANGES = 2_000;
  * How long nothing may change before each collection, ms. A first set comes in several parts; and V8 makes the young generation small
  * again only in a collection before which, since the last, little was allocated for 5 s.
  */
-const QUIET_MS = [1_000, 6_000];
+const QUIET_MS = [1_000, 6_000, 6_000];
 
 /**
  * Gives back what a large configuration leaves behind on its way through this thread: several times the configuration, which V8 would

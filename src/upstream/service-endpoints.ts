@@ -24,7 +24,8 @@ export interface Origin {
 /** One service with the keys of the workloads that say they belong to it, and who wants to know of a port of it. */
 class ServiceEntry {
   readonly key: string;
-  service: Service | null = null;
+  /** What the service is called; null = there is no such service. */
+  named: Named | null = null;
   readonly members = new Set<string>();
   readonly watches = new Set<ServicePort>();
   /** What the workloads of this service alone belong to. */
@@ -35,8 +36,14 @@ class ServiceEntry {
   }
 }
 
-/** Workloads by key. */
-type ReadWorkload = (key: string) => Workload | null;
+interface Named {
+  readonly namespace: string;
+  readonly name: string;
+  readonly hostname: string;
+}
+
+/** Services and workloads by key. */
+type Read = (key: string) => Resource | null;
 
 /** What a port of a service is served by, for one who follows its changes. */
 export class ServicePort {
@@ -48,14 +55,15 @@ export class ServicePort {
   /** The service; null where there is none. */
   entry: ServiceEntry | null = null;
   readonly #self: Self;
-  readonly #read: ReadWorkload;
+  readonly #read: Read;
+  #service: Service | null = null;
   /** What has changed since it was last taken, by workload; `whole`: all else is gone. */
   #changed = new Map<string, Origin | null>();
   #whole = true;
   /** Why nothing serves the port, as of a version. */
   #refusal = { version: -1, reason: null as string | null };
 
-  constructor(self: Self, read: ReadWorkload, namespace: string, name: string, port: number) {
+  constructor(self: Self, read: Read, namespace: string, name: string, port: number) {
     this.#self = self;
     this.#read = read;
     this.namespace = namespace;
@@ -87,25 +95,33 @@ export class ServicePort {
   reset(entry: ServiceEntry | null): void {
     this.version++;
     this.entry = entry;
+    const service = entry === null ? null : this.#read(entry.key);
+    this.#service = service?.kind === 'service' ? service : null;
     this.#whole = true;
     this.#changed = new Map();
-    for (const key of entry?.members ?? []) {
-      const workload = this.#read(key);
-      const origin = workload === null ? null : this.#origin(workload);
+    for (const [key, workload] of this.#members()) {
+      const origin = this.#origin(workload);
       if (origin !== null) this.#changed.set(key, origin);
     }
   }
 
+  *#members(): Generator<[string, Workload]> {
+    for (const key of this.entry?.members ?? []) {
+      const workload = this.#read(key);
+      if (workload?.kind === 'workload') yield [key, workload];
+    }
+  }
+
   #origin(workload: Workload): Origin | null {
-    if (waypointOf(this.entry?.service) !== '') return null;
+    if (waypointOf(this.#service) !== '') return null;
     return obstacleOf(workload, this.#self) === '' ? this.#candidate(workload) : null;
   }
 
   /** The workload's origin, were there no obstacle. */
   #candidate(workload: Workload): Origin | null {
-    const { entry, port } = this;
+    const { port } = this;
     const { addresses, hostname = '', healthy, services, capacity: weight = 1 } = workload;
-    const service = entry?.service;
+    const service = this.#service;
     const own = service?.ports[port];
     if (!service || own === undefined || weight === 0) return null;
     if (!healthy && service.loadBalancer?.healthPolicy !== 'AllowAll') return null;
@@ -116,15 +132,14 @@ export class ServicePort {
   }
 
   #obstacle(): string | null {
-    const service = this.entry?.service;
-    if (!service) return null;
+    const service = this.#service;
+    if (service === null) return null;
     const subject = `The service ${service.namespace}/${service.hostname}`;
     const waypoint = waypointOf(service);
     if (waypoint !== '') return `${subject} is reached through its waypoint ${waypoint} by HBONE, ${NOT_SPOKEN}`;
-    for (const key of this.entry?.members ?? []) {
-      const workload = this.#read(key);
-      const obstacle = workload === null ? '' : obstacleOf(workload, this.#self);
-      if (workload !== null && obstacle !== '' && this.#candidate(workload) !== null) return `${subject} ${obstacle}`;
+    for (const [, workload] of this.#members()) {
+      const obstacle = obstacleOf(workload, this.#self);
+      if (obstacle !== '' && this.#candidate(workload) !== null) return `${subject} ${obstacle}`;
     }
     return null;
   }
@@ -143,30 +158,31 @@ export class ServiceEndpoints {
   readonly #byName = new Map<string, Set<string>>();
   /** The services of each workload. There are many workloads, most of services that nobody sends to: what they say is read when asked for. */
   readonly #workloads = new Map<string, readonly ServiceEntry[]>();
-  readonly #read: ReadWorkload;
-  /** The workloads themselves, where nobody else has them. */
-  readonly #kept: Map<string, Workload> | null;
+  readonly #read: Read;
+  /** The resources themselves, where nobody else has them. */
+  readonly #kept: Map<string, Resource> | null;
   /** `namespace/name` → who follows a port of the service called so. */
   readonly #watches = new Map<string, Set<ServicePort>>();
 
   /**
    * @param self where this process runs; null = nothing is known of it
-   * @param read where resources that were applied can be had again; without it workloads are kept here
+   * @param read where resources that were applied can be had again; without it they are kept here
    */
-  constructor(self: SelfSettings | null = null, read: ((key: string) => Resource | null) | null = null) {
+  constructor(self: SelfSettings | null = null, read: Read | null = null) {
     this.#self = new Self(self);
-    const kept = read === null ? new Map<string, Workload>() : null;
-    this.#kept = kept;
-    this.#read = (key) => {
-      const found = read === null ? kept?.get(key) : read(key);
-      return found?.kind === 'workload' ? found : null;
-    };
+    const kept = new Map<string, Resource>();
+    this.#kept = read === null ? kept : null;
+    this.#read = read ?? ((key) => kept.get(key) ?? null);
   }
 
   apply(changes: Iterable<ResourceChange>): void {
     for (const { key, resource } of changes) {
-      if (key.startsWith('workload/')) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
-      else if (key.startsWith('service/')) this.#setService(key, resource?.kind === 'service' ? resource : null);
+      const workload = key.startsWith('workload/');
+      if (!workload && !key.startsWith('service/')) continue;
+      if (resource === null) this.#kept?.delete(key);
+      else this.#kept?.set(key, resource);
+      if (workload) this.#setWorkload(key, resource?.kind === 'workload' ? resource : null);
+      else this.#setService(key, resource?.kind === 'service' ? resource : null);
     }
   }
 
@@ -195,7 +211,7 @@ export class ServiceEndpoints {
 
   #find(namespace: string, name: string): ServiceEntry | null {
     const exact = this.#entries.get(serviceKey(namespace, name));
-    if (exact?.service) return exact;
+    if (exact?.named) return exact;
     // Of several services of one short name always the same, in whatever order they came.
     const [key] = [...(this.#byName.get(`${namespace}/${name}`) ?? [])].sort();
     return this.#entries.get(key ?? '') ?? null;
@@ -211,18 +227,19 @@ export class ServiceEndpoints {
   #setService(key: string, service: Service | null): void {
     const entry = getOrAdd(this.#entries, key, () => new ServiceEntry(key));
     const called = new Set<string>();
-    if (entry.service !== null) {
-      const name = `${entry.service.namespace}/${entry.service.name}`;
-      const keys = this.#byName.get(name);
+    if (entry.named !== null) {
+      const { namespace, name, hostname } = entry.named;
+      const keys = this.#byName.get(`${namespace}/${name}`);
       keys?.delete(key);
-      if (keys?.size === 0) this.#byName.delete(name);
-      called.add(name).add(`${entry.service.namespace}/${entry.service.hostname}`);
+      if (keys?.size === 0) this.#byName.delete(`${namespace}/${name}`);
+      called.add(`${namespace}/${name}`).add(`${namespace}/${hostname}`);
     }
-    entry.service = service;
+    entry.named = null;
     if (service !== null) {
-      const name = `${service.namespace}/${service.name}`;
-      getOrAdd(this.#byName, name, () => new Set<string>()).add(key);
-      called.add(name).add(`${service.namespace}/${service.hostname}`);
+      const { namespace, name, hostname } = service;
+      entry.named = { namespace, name, hostname };
+      getOrAdd(this.#byName, `${namespace}/${name}`, () => new Set<string>()).add(key);
+      called.add(`${namespace}/${name}`).add(`${namespace}/${hostname}`);
     }
     for (const name of called) for (const watch of this.#watches.get(name) ?? []) this.#bind(watch);
     this.#forgetEmpty(entry);
@@ -231,8 +248,6 @@ export class ServiceEndpoints {
   #setWorkload(key: string, workload: Workload | null): void {
     const before = this.#workloads.get(key) ?? [];
     const after = this.#servicesOf(workload);
-    if (workload === null) this.#kept?.delete(key);
-    else this.#kept?.set(key, workload);
     for (const entry of before) if (!after.includes(entry)) this.#leave(entry, key);
     for (const entry of after) {
       entry.members.add(key);
@@ -257,8 +272,8 @@ export class ServiceEndpoints {
     return only !== undefined && services.length === 1 ? only.alone : services;
   }
 
-  #forgetEmpty({ key, service, members }: ServiceEntry): void {
-    if (service === null && members.size === 0) this.#entries.delete(key);
+  #forgetEmpty({ key, named, members }: ServiceEntry): void {
+    if (named === null && members.size === 0) this.#entries.delete(key);
   }
 }
 

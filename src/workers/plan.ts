@@ -181,12 +181,17 @@ export class Plan {
     const before = this.#routes.get(key);
     if (before !== undefined) {
       if (readBefore !== undefined) before.recall(readBefore());
+      this.#dependencies.forget(before);
+      if (resource?.kind === 'route' && placeOf(resource) === placeOf(before.resource)) {
+        before.replace(resource);
+        before.shelve();
+        return;
+      }
       for (const holder of holdersOf(before.resource)) {
         this.#router(holder).remove(before);
         this.#forgetRouter(holder);
       }
       this.#routes.delete(key);
-      this.#dependencies.forget(before);
     }
     if (resource?.kind !== 'route') return;
     const route = new PlannedRoute(resource, this.#read);
@@ -212,4 +217,9 @@ export class Plan {
 /** Keys of the listeners, or of the group, that a route belongs to. */
 function holdersOf({ groupKey, listenerKeys }: Route): readonly string[] {
   return groupKey === '' ? listenerKeys : [groupKey];
+}
+
+/** Equal for routes that stand at the same place in the tables. */
+function placeOf(route: Route): string {
+  return JSON.stringify([holdersOf(route), route.hostnames, route.matches, route.order]);
 }

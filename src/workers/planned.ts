@@ -33,6 +33,12 @@ export class PlannedRoute implements Dependent, Routable {
     if (this.#read !== null) this.#resource = null;
   }
 
+  /** Another in this one's place, in the tables too. */
+  replace(resource: Route): void {
+    this.#resource = resource;
+    this.invalidate();
+  }
+
   /** What the route was, where something else is in its place by now. */
   recall(resource: Resource | null): void {
     if (this.#resource !== null) return;

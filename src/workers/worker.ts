@@ -1,4 +1,4 @@
-import { setImmediate as yieldToTraffic } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { Adapter, AdapterServices } from '../adapters/adapter.ts';
 import { httpAdapter } from '../adapters/http/adapter.ts';
@@ -144,6 +144,7 @@ const binds = new Binds({
   index,
   chooseDriver,
   serve: (exchange, bindKey) => {
+    requests++;
     recorder.begin();
     pipeline.serve(exchange, bindKey);
   },
@@ -160,8 +161,20 @@ let bindErrors: string[] = [];
 
 const spare = new SpareMemory(() => recorder.open === 0);
 
-/** How long changes may keep requests waiting at one time, ms. */
+/** How long changes may keep requests waiting at one time, and how long they leave to requests then where there are any, ms. */
 const TURN_MS = 1;
+const TRAFFIC_MS = 2;
+/** A worker without a request for so long has none to leave time to, ms. */
+const NO_TRAFFIC_MS = 1_000;
+let requests = 0;
+let seen = { requests: 0, at: Number.NEGATIVE_INFINITY };
+
+async function yieldToTraffic(): Promise<void> {
+  await nextTurn();
+  const now = performance.now();
+  if (requests !== seen.requests || recorder.open > 0) seen = { requests, at: now };
+  if (now - seen.at < NO_TRAFFIC_MS) await pause(TRAFFIC_MS);
+}
 
 /** Applies everything published since the last time, each version whole, then opens and closes ports. Traffic goes on in between. */
 async function apply(): Promise<void> {

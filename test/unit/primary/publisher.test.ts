@@ -150,7 +150,8 @@ describe('publisher', () => {
       for (const { key, value } of next.changes) keys.push(value === null ? `-${key}` : key);
     }
     expect(keys).toEqual([...many.map(({ key }) => key), ...many.map(({ key }) => `-${key}`)]);
-    expect(versions).toBe(published());
+    expect(published()).toBeGreaterThan(0);
+    expect(published()).toBeLessThanOrEqual(versions);
     expect(versions).toBeGreaterThan(30);
   });
 
