@@ -15,7 +15,7 @@ import { BUSY_PATH, COUNT, FLIPPED_PATH } from './scale/resources.mjs';
 const WORKERS = 2;
 const SYNC_MS = 60_000;
 /** By then what a large configuration left behind has been given back. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 20_000;
 /** Health changes whose way is timed by requests, and those whose CPU is counted without any. */
 const FLIPS = 100;
 const QUIET_FLIPS = 400;

@@ -159,7 +159,7 @@ let generation = reader.generation;
 let listening = -1;
 let bindErrors: string[] = [];
 
-const spare = new SpareMemory(() => recorder.open === 0);
+const spare = new SpareMemory(isIdle);
 
 /** How long changes may keep requests waiting at one time, and how long they leave to requests then where there are any, ms. */
 const TURN_MS = 1;
@@ -167,7 +167,15 @@ const TRAFFIC_MS = 2;
 /** A worker without a request for so long has none to leave time to, ms. */
 const NO_TRAFFIC_MS = 1_000;
 let requests = 0;
+let requestsOnce = 0;
 let seen = { requests: 0, at: Number.NEGATIVE_INFINITY };
+
+/** Whether no request has come since this was asked last, and none is under way. */
+function isIdle(): boolean {
+  const idle = requests === requestsOnce && recorder.open === 0;
+  requestsOnce = requests;
+  return idle;
+}
 
 async function yieldToTraffic(): Promise<void> {
   await nextTurn();
