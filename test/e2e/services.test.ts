@@ -83,7 +83,6 @@ ${workload('near', near)}${workload('far', far)}binds:
     expect(await (await tell({ near: '  capacity: 2\n' }))()).toBe('near');
     expect(await (await tell({ near: '  status: Unhealthy\n' }))()).toBe('far');
     expect(await (await tell({ near: '  capacity: 0\n' }))()).toBe('far');
-    expect(await (await tell({ mode: 'Standard' }))()).toBe('far & near');
     expect(await (await tell({ mode: 'Strict' }))()).toBe('near');
     expect(await (await tell({ mode: 'Strict', near: '  status: Unhealthy\n' }))()).toMatch(/^503 /);
   });
