@@ -87,9 +87,9 @@ export class Listener {
     this.#sockets.get(peer)?.destroy();
   }
 
-  /** No more connections; those there are stay. */
-  close(): void {
-    this.#server.close();
+  /** No more connections; those there are stay. Resolves when the last of them has gone. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
   destroy(): void {

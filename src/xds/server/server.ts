@@ -156,12 +156,13 @@ export class DeltaServer {
     clearInterval(this.#checks);
     if (this.#refreshTimer !== null) clearTimeout(this.#refreshTimer);
     this.#turns = [];
-    this.#listener.close();
+    const disconnected = this.#listener.close();
     const reason = new StreamRefusal(CODES.unavailable, 'the control plane is shutting down');
     for (const connection of [...this.#streams]) connection.end(reason);
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
-      new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve())),
+      // A session that has ended may still have its last words on the way.
+      new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve())).then(() => disconnected),
       new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceMs);
       }),
