@@ -10,22 +10,28 @@ import { fileURLToPath } from 'node:url';
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
+/** Below the range that systems take ports of outgoing connections from: one that is free now is not taken so a moment later. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+/** Test processes begin at places of their own and go on from there. */
+let nextPort = Math.floor(Math.random() * PORTS);
+
 /** Loopback ports nobody listens on at the moment. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createTcpServer>>((resolve) => {
-          const server = createTcpServer();
-          server.listen({ host: '::', port: 0 }, () => resolve(server));
-          server.on('error', () => server.listen({ host: '127.0.0.1', port: 0 }));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = FIRST_PORT + (nextPort++ % PORTS);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createTcpServer();
+    server.on('error', () => resolve(false));
+    server.listen({ host: '0.0.0.0', port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
 }
 
 export interface OwnPorts {
