@@ -1,3 +1,4 @@
+import { bracketed } from '../resources/host-port.ts';
 import type {
   AiProvider,
   BackendTarget,
@@ -176,7 +177,7 @@ function concrete(hostname: string): string {
 /** How a bind's address is reached from this machine. */
 export function localName(address: string): string {
   if (address === '' || address === '::' || address === '0.0.0.0') return 'localhost';
-  return address.includes(':') ? `[${address}]` : address;
+  return bracketed(address);
 }
 
 /** `text` as one word of a POSIX shell. */

@@ -1,3 +1,4 @@
+import { joinHostPort } from './host-port.ts';
 import type { SimpleBackend } from './schema/backend-ref.ts';
 import { parseHostPort } from './schema/common.ts';
 import {
@@ -40,7 +41,7 @@ export const backendReference: Wire<SimpleBackend> = mapped(reference, {
     if (backend !== undefined) return { backend };
     const { hostname = '', port: inlinePort = 0 } = inline ?? {};
     if (hostname === '' || inlinePort === 0) throw new WireError('names no backend');
-    return { host: `${hostname.includes(':') ? `[${hostname}]` : hostname}:${inlinePort}` };
+    return { host: joinHostPort(hostname, inlinePort) };
   },
   write({ service, backend, host }) {
     if (service !== undefined) {

@@ -1,6 +1,7 @@
 import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type ListenOptions } from 'node:net';
+import { joinHostPort } from '../resources/host-port.ts';
 import type { SocketAddress } from '../resources/settings.ts';
 import { bindFailure, NO_IPV6 } from './bind-failure.ts';
 
@@ -117,6 +118,5 @@ function urlOf(host: string, server: Server): string {
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
   const all = host === '' || host === '::' || host === '0.0.0.0';
-  const name = all ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}`;
+  return `http://${joinHostPort(all ? 'localhost' : host, port)}`;
 }

@@ -1,5 +1,6 @@
 import type { Downstream, Exchange } from '../exchange.ts';
 import { inputTokens, type LlmFacts, outputTokens } from '../facts/llm.ts';
+import { joinHostPort } from '../resources/host-port.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
 import { editedLine } from './log-edits.ts';
 import { outcome, timePerOutputTokenMs } from './outcome.ts';
@@ -213,8 +214,7 @@ function jsonLlm(llm: LlmFacts): string {
 
 /** `ip:port`, IPv6 in brackets; `ip` where the driver knows no port. Both come from the socket, never from the client's bytes. */
 function address({ knownAddress: ip, remotePort: port }: Downstream): string {
-  if (port === 0) return ip;
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+  return port === 0 ? ip : joinHostPort(ip, port);
 }
 
 /** Milliseconds to the microsecond. */

@@ -1,3 +1,4 @@
+import { joinHostPort } from '../resources/host-port.ts';
 import type { BackendTarget } from '../resources/types.ts';
 import type { Names, ResolvedName } from './resolve.ts';
 import { ServiceAddresses } from './service-addresses.ts';
@@ -102,7 +103,7 @@ class HostAddresses implements AddressSource {
 
   take(): ReadonlyMap<string, Place | null> {
     const changes = new Map<string, Place | null>(this.#taken.map((address) => [address, null]));
-    this.#taken = this.#name.addresses.map((ip) => joinAddress(ip, this.#port));
+    this.#taken = this.#name.addresses.map((ip) => joinHostPort(ip, this.#port));
     for (const address of this.#taken) changes.set(...place(address));
     return changes;
   }
@@ -118,11 +119,6 @@ class HostAddresses implements AddressSource {
   close(): void {
     this.#names.release(this.#name);
   }
-}
-
-/** `ip:port`, an IPv6 address in brackets. */
-export function joinAddress(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 /** Takes `ip:port` apart; port -1 with a Unix socket's path as host. */

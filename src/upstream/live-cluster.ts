@@ -1,3 +1,4 @@
+import { bracketed, joinHostPort } from '../resources/host-port.ts';
 import { type AddressSource, addressSource, splitAddress } from './addresses.ts';
 import { makeTiers, pick, pickTiered, type Tiers } from './balance.ts';
 import type { AffinityKey } from './call.ts';
@@ -211,8 +212,7 @@ function authorityOf(spec: ClusterSpec): string {
 }
 
 function hostPort(host: string, port: number, defaultPort: number): string {
-  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
-  return port === defaultPort ? name : `${name}:${port}`;
+  return port === defaultPort ? bracketed(host) : joinHostPort(host, port);
 }
 
 /** The name a certificate must carry where the configuration gives none. */

@@ -1,4 +1,5 @@
 import { type buildConnector, Client } from 'undici';
+import { joinHostPort } from '../resources/host-port.ts';
 import { type ConnectOptions, Connector } from './connect.ts';
 
 /** What a pool sends: undici's options, with the same fields each time. */
@@ -86,8 +87,7 @@ export class Pool {
     // Where undici gets no name it takes the Host header's; the connector uses its own.
     this.servername = tls === null || tls.servername === '' ? 'endpoint.invalid' : tls.servername;
     const scheme = tls === null ? 'http' : 'https';
-    this.#origin =
-      port < 0 ? `${scheme}://localhost` : `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.#origin = port < 0 ? `${scheme}://localhost` : `${scheme}://${joinHostPort(host, port)}`;
   }
 
   /** Opens a connection of its own to the pool's address, in the pool's way; it counts for no limit and is never pooled. */

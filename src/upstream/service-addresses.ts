@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { type AddressSource, joinAddress, type Place } from './addresses.ts';
+import { joinHostPort } from '../resources/host-port.ts';
+import type { AddressSource, Place } from './addresses.ts';
 import type { Names, ResolvedName } from './resolve.ts';
 import type { Origin, ServiceEndpoints, ServicePort } from './service-endpoints.ts';
 
@@ -87,7 +88,7 @@ export class ServiceAddresses implements AddressSource {
     const name = literal ? null : this.#names.acquire(origin.host);
     const held: Held = { origin, addresses: [], name, resolved: null };
     this.#held.set(key, held);
-    if (literal) this.#move(held, [joinAddress(origin.host, origin.port)]);
+    if (literal) this.#move(held, [joinHostPort(origin.host, origin.port)]);
     else this.#named.add(held);
   }
 
@@ -106,7 +107,7 @@ export class ServiceAddresses implements AddressSource {
     held.resolved = resolved;
     this.#move(
       held,
-      resolved.map((ip) => joinAddress(ip, held.origin.port)),
+      resolved.map((ip) => joinHostPort(ip, held.origin.port)),
     );
     this.#version++;
   }

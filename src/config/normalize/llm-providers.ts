@@ -1,4 +1,5 @@
 import { nearest } from '../../resources/did-you-mean.ts';
+import { splitBaseUrl } from '../../resources/host-port.ts';
 import type { LocalLlm, LocalLlmModel, LocalLlmProvider } from '../../resources/schema/index.ts';
 import { validate } from '../../resources/schema/validate.ts';
 import type { AiProvider, PolicyMap } from '../../resources/types.ts';
@@ -260,13 +261,7 @@ function addressOf(params: Partial<Params>): Pick<AiProvider, 'hostOverride' | '
   if (url === null) {
     return { hostOverride: params.hostOverride ?? '', hostOverrideTls: false, pathPrefix: params.pathPrefix ?? '' };
   }
-  const tls = url.protocol === 'https:';
-  const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
-  return {
-    hostOverride: `${url.hostname}:${port}`,
-    hostOverrideTls: tls,
-    pathPrefix: url.pathname.replace(/\/+$/, ''),
-  };
+  return splitBaseUrl(url);
 }
 
 function settingsOf(

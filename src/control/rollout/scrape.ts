@@ -1,5 +1,6 @@
 import { get } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { joinHostPort } from '../../resources/host-port.ts';
 import type { Network } from '../settings.ts';
 
 /** Requests that a node has answered since it began. */
@@ -46,8 +47,7 @@ function inside(host: string, networks: readonly Network[]): boolean {
 export function scrape({ host, port }: { host: string; port: number }): Promise<Measured> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const fail = (what: string) =>
-      reject(new Error(`http://${isIP(host) === 6 ? `[${host}]` : host}:${port}/metrics ${what}`));
+    const fail = (what: string) => reject(new Error(`http://${joinHostPort(host, port)}/metrics ${what}`));
     const request = get(
       { host, port, path: '/metrics', agent: false, signal, headers: { accept: 'text/plain' } },
       (response) => {

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { joinHostPort } from '../../resources/host-port.ts';
 import type { XdsSettings } from '../../resources/settings.ts';
 import { struct } from '../../resources/wire.ts';
 import type { Node } from '../wire/discovery.ts';
@@ -42,5 +42,5 @@ export function nodeOf(facts: NodeFacts): Node {
 /** What is listened on everywhere is reached by the process's own address; `localhost` is where the connection comes from. */
 function reachable({ host, port }: { host: string; port: number }, instanceIp: string): string {
   const name = host === '::' || host === '0.0.0.0' ? instanceIp : host === 'localhost' ? '' : host;
-  return isIP(name) === 6 ? `[${name}]:${port}` : `${name}:${port}`;
+  return joinHostPort(name, port);
 }

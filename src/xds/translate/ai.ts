@@ -1,3 +1,4 @@
+import { joinHostPort, splitBaseUrl } from '../../resources/host-port.ts';
 import { parseHostPort } from '../../resources/schema/common.ts';
 import { validate } from '../../resources/schema/validate.ts';
 import { formatPath } from '../../resources/schema/walk.ts';
@@ -80,17 +81,16 @@ function readAddress(wire: WireMessage): Address {
       throw new WireError('excludes host_override and path_prefix', ['provider_backend']);
     }
     const target = below(['provider_backend'], () => readReference(backend));
-    return { hostOverride: target.kind === 'host' ? hostPort(target) : '', hostOverrideTls: false, pathPrefix: '' };
+    return {
+      hostOverride: target.kind === 'host' ? joinHostPort(target.host, target.port) : '',
+      hostOverrideTls: false,
+      pathPrefix: '',
+    };
   }
   if (override === undefined) return { hostOverride: '', hostOverrideTls: false, pathPrefix };
-  const host = { host: textIn(override, 'host'), port: numberIn(override, 'port') };
-  if (host.host === '' || host.port < 1 || host.port > 65535)
-    throw new WireError('needs host and port', ['host_override']);
-  return { hostOverride: hostPort(host), hostOverrideTls: false, pathPrefix };
-}
-
-function hostPort({ host, port }: { host: string; port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const [host, port] = [textIn(override, 'host'), numberIn(override, 'port')];
+  if (host === '' || port < 1 || port > 65535) throw new WireError('needs host and port', ['host_override']);
+  return { hostOverride: joinHostPort(host, port), hostOverrideTls: false, pathPrefix };
 }
 
 function readUrl(text: string): Address {
@@ -99,13 +99,7 @@ function readUrl(text: string): Address {
     throw new WireError('not an http or https URL');
   if (url.username !== '' || url.password !== '') throw new WireError('holds credentials');
   if (url.search !== '' || url.hash !== '') throw new WireError('has a query or a fragment');
-  const tls = url.protocol === 'https:';
-  const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
-  return {
-    hostOverride: `${url.hostname}:${port}`,
-    hostOverrideTls: tls,
-    pathPrefix: url.pathname.replace(/\/+$/, ''),
-  };
+  return splitBaseUrl(url);
 }
 
 /** Throws WireError for what only files can say. */
