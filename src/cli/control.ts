@@ -12,6 +12,7 @@ import { flagsOf, OPTIONS, readSettings } from '../control/settings-file.ts';
 import { Ledger } from '../control/state/ledger.ts';
 import { openState, StateError } from '../control/state/open.ts';
 import { LogWriter } from '../primary/log-writer.ts';
+import { LOG_LEVELS, type LogLevel } from '../resources/settings.ts';
 import { ListenError, type LocalServer, serveLocal } from '../servers/local-server.ts';
 import { errorText, formatRecord, LevelLogger } from '../telemetry/log.ts';
 import { fromResources } from '../xds/translate/index.ts';
@@ -91,10 +92,9 @@ function readArguments(argv: readonly string[]) {
     const value = (values as Readonly<Record<string, string | boolean | undefined>>)[name];
     return typeof value === 'string' ? value : undefined;
   };
-  const level = text('log-level') ?? 'info';
-  if (level !== 'error' && level !== 'warn' && level !== 'info' && level !== 'debug') {
-    throw new Error('--log-level is error, warn, info or debug');
-  }
+  const named = text('log-level') ?? 'info';
+  const level = LOG_LEVELS.find((known) => known === named);
+  if (level === undefined) throw new Error(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   return {
     directory: text('directory'),
     config: text('config'),
@@ -119,7 +119,7 @@ async function serve(
   settings: ControlSettings,
   directory: ConfigurationDirectory,
   first: DirectoryState,
-  level: 'error' | 'warn' | 'info' | 'debug',
+  level: LogLevel,
 ): Promise<number> {
   const writer = new LogWriter(process.stderr);
   const log = new LevelLogger(level, (record) => writer.write(formatRecord(record, settings.logFormat)));

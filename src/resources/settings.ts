@@ -1,5 +1,8 @@
 import type { Locality } from './types.ts';
 
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 /** The `config:` section, resolved: read once at start-up. Durations in milliseconds, sizes in bytes. */
 export interface Settings {
   /** Worker threads, at least 1. */
@@ -13,7 +16,7 @@ export interface Settings {
   /** How long in-flight bodies may go on after SIGTERM, ms; and how long at least the listeners stay open. */
   connectionTerminationDeadlineMs: number;
   connectionMinTerminationDeadlineMs: number;
-  logLevel: 'error' | 'warn' | 'info' | 'debug';
+  logLevel: LogLevel;
   logFormat: 'text' | 'json';
   connectTimeoutMs: number;
   poolIdleTimeoutMs: number;

@@ -2,8 +2,7 @@
  * What the primary and its workers say to each other over their control port. Both sides import this; they never import
  * one another. Everything hot goes through shared memory instead.
  */
-import type { Settings } from '../resources/settings.ts';
-import type { LogLevel } from '../telemetry/log.ts';
+import type { LogLevel, Settings } from '../resources/settings.ts';
 import type { PushedMetrics } from '../telemetry/metrics-push.ts';
 import type { StoreHandle } from './stores/protocol.ts';
 

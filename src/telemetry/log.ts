@@ -1,3 +1,4 @@
+import { LOG_LEVELS, type LogLevel } from '../resources/settings.ts';
 import { jsonString, textValue, timestamp } from './escape.ts';
 
 /** The operational log (what the gateway itself has to say), apart from the access log. */
@@ -7,9 +8,6 @@ export interface Logger {
   info(message: string, fields?: Record<string, unknown>): void;
   debug(message: string, fields?: Record<string, unknown>): void;
 }
-
-export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogRecord {
   readonly level: LogLevel;

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseDuration, parseHostPort, parseSize } from '../../resources/schema/common.ts';
 import type { LocalSettings } from '../../resources/schema/index.ts';
-import type { Settings, SocketAddress } from '../../resources/settings.ts';
+import { LOG_LEVELS, type Settings, type SocketAddress } from '../../resources/settings.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Environment } from '../substitute.ts';
@@ -32,7 +32,6 @@ const OVERRIDES = {
 } as const;
 
 const LOOKUP_FAMILIES = ['All', 'Auto', 'V4Preferred', 'V4Only', 'V6Only'] as const;
-const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 /** Reads settings: the environment's word first, then the file's, then the default. Faults name where the word came from. */
 export class Reader {
@@ -206,7 +205,7 @@ function logging(
     const name = entry.toLowerCase() === 'trace' ? 'debug' : entry.toLowerCase();
     const found = LOG_LEVELS.find((known) => known === name);
     if (found !== undefined) logLevel = found;
-    else context.fault(['config', 'logging', 'level'], `"${entry}" is not one of error, warn, info, debug`);
+    else context.fault(['config', 'logging', 'level'], `"${entry}" is not one of ${LOG_LEVELS.join(', ')}`);
   }
   return { logLevel, logFormat: logging?.get('format') ?? 'text' };
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LOG_LEVELS, type LogLevel } from '../../resources/settings.ts';
 import { refusal } from '../../servers/guard.ts';
 import { type LocalHandler, respond, respondMethodNotAllowed } from '../../servers/local-server.ts';
-import { LOG_LEVELS, type LogLevel } from '../../telemetry/log.ts';
 import type { WorkerStatus } from '../supervisor.ts';
 
 /** What the admin server shows and does; each by its owner. */
@@ -75,18 +75,14 @@ function get(summary: string, value: () => unknown): Endpoint {
 }
 
 function setLevel(operations: AdminOperations, query: URLSearchParams, response: ServerResponse): void {
-  const level = query.get('level');
-  if (level !== null && !isLevel(level)) {
+  const level = LOG_LEVELS.find((known) => known === query.get('level')) ?? null;
+  if (level === null && query.has('level')) {
     respond(response, 400, `unknown level; use one of ${LOG_LEVELS.join(', ')}\n`);
     return;
   }
   if (level !== null) operations.setLogLevel(level);
   else if (query.has('reset')) operations.setLogLevel(null);
   respond(response, 200, `log level: ${operations.logLevel()}\n`);
-}
-
-function isLevel(text: string): text is LogLevel {
-  return (LOG_LEVELS as readonly string[]).includes(text);
 }
 
 function index(endpoints: ReadonlyMap<string, Endpoint>): Endpoint {

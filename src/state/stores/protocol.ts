@@ -9,7 +9,7 @@
  */
 import { deserialize, serialize } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
-import type { LogLevel } from '../../telemetry/log.ts';
+import type { LogLevel } from '../../resources/settings.ts';
 import type { EngineName, StoreStats } from './engine.ts';
 import { type Store, StoreError, type StoreErrorCode, type StoreLimits } from './store.ts';
 

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AdminOperations, adminHandler } from '../../../src/primary/admin/server.ts';
 import { Readiness, readinessHandler } from '../../../src/primary/readiness.ts';
+import type { LogLevel } from '../../../src/resources/settings.ts';
 import { type LocalHandler, type LocalServer, serveLocal } from '../../../src/servers/local-server.ts';
 import { metricsHandler } from '../../../src/servers/metrics.ts';
-import { LevelLogger, type LogLevel } from '../../../src/telemetry/log.ts';
+import { LevelLogger } from '../../../src/telemetry/log.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 
 interface Answer {
