@@ -4,6 +4,7 @@ import { ConfigDocument } from '../config/document.ts';
 import { ConfigError, type Fault } from '../config/fault.ts';
 import { Lines } from '../config/lines.ts';
 import { substitute } from '../config/substitute.ts';
+import { isObject } from '../resources/json.ts';
 import { type ValueFault, validate } from '../resources/schema/validate.ts';
 import { formatPath, type Path } from '../resources/schema/walk.ts';
 
@@ -62,11 +63,7 @@ export function merged(
   const result = { ...under };
   for (const [name, value] of Object.entries(over)) {
     const before = result[name];
-    result[name] = isMapping(before) && isMapping(value) ? merged(before, value) : value;
+    result[name] = isObject(before) && isObject(value) ? merged(before, value) : value;
   }
   return result;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,15 +1,12 @@
 import { z } from 'zod';
 import { activationOf, type Expressions } from '../cel/index.ts';
+import type { Conditional } from '../resources/conditional.ts';
 import { celExpression } from '../resources/schema/common.ts';
 import type { CompiledPolicy } from './definition.ts';
 import { readsRequestBody } from './expressions.ts';
 
 /** agentgateway's bound on the entries of a conditional policy. */
 const MAX_ENTRIES = 64;
-
-export interface Conditional<Entry> {
-  conditional: (Entry & { condition?: string | null | undefined })[];
-}
 
 const condition = celExpression()
   .nullish()
@@ -32,11 +29,6 @@ export function conditional<Shape extends z.ZodRawShape>(entry: z.ZodObject<Shap
       )
       .describe('Entries with a condition each; the first that holds applies.'),
   });
-}
-
-/** True where the value is given in its conditional form. */
-export function isConditional<Entry>(value: unknown): value is Conditional<Entry> {
-  return typeof value === 'object' && value !== null && 'conditional' in value;
 }
 
 /** A policy's value as it is, or in its conditional form. */

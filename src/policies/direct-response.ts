@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { activationOf, type Expressions } from '../cel/index.ts';
 import { GatewayError } from '../errors/table.ts';
+import { isConditional } from '../resources/conditional.ts';
 import { bytes, celExpression, celMap, httpStatus } from '../resources/schema/common.ts';
 import { bytes as bytesMessage, entries, message, text, uint32 } from '../resources/wire.ts';
-import { compileConditional, conditional, isConditional } from './conditional.ts';
+import { compileConditional, conditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy } from './definition.ts';
 import { headerValue, readsRequestBody } from './expressions.ts';
 import { CONNECTION_FIELDS, FIELD_NAME } from './header-fields.ts';

@@ -3,6 +3,7 @@ import { GatewayError } from '../errors/table.ts';
 import type { Exchange } from '../exchange.ts';
 import { totalTokens } from '../facts/llm.ts';
 import type { PolicyFault } from '../resources/catalogue.ts';
+import { isConditional } from '../resources/conditional.ts';
 import { duration, parseDuration, uint } from '../resources/schema/common.ts';
 import {
   duration as durationMessage,
@@ -17,7 +18,7 @@ import {
 } from '../resources/wire.ts';
 import type { Bucket, Lease } from '../state/shared/token-buckets.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { compileConditional, conditional, isConditional } from './conditional.ts';
+import { compileConditional, conditional } from './conditional.ts';
 import { type CompiledPolicy, definePolicy, type PolicyScope } from './definition.ts';
 import type { PolicyServices } from './services.ts';
 

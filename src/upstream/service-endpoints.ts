@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { serviceKey } from '../resources/discovery.ts';
+import { getOrAdd } from '../resources/maps.ts';
 import type { SelfSettings } from '../resources/settings.ts';
 import type { Resource, Service, Workload } from '../resources/types.ts';
 import { Self, standingOf, tierOf } from './locality.ts';
@@ -299,13 +300,4 @@ function waypointOf(service: Service | null | undefined): string {
 
 function suits(address: string, families: Service['ipFamilies']): boolean {
   return families === undefined || families === 'Dual' || isIPv4(address) === (families === 'IPv4');
-}
-
-function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }

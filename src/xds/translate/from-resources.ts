@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Catalogue } from '../../resources/catalogue.ts';
+import { isConditional } from '../../resources/conditional.ts';
 import type { AiBackend, Frontend, Listener, LlmRouter, PolicyMap, Resource, Route } from '../../resources/types.ts';
 import { WireError, type WireMessage } from '../../resources/wire.ts';
 import type { WireResource } from '../delta.ts';
@@ -16,7 +17,7 @@ import { writeListener } from './listener.ts';
 import { writeRouter } from './models.ts';
 import { Notes } from './notes.ts';
 import type { Piece } from './pieces.ts';
-import { isConditional, PolicySpecs } from './policies.ts';
+import { PolicySpecs } from './policies.ts';
 import { writePart, writePolicy } from './policy.ts';
 import { Reader } from './reader.ts';
 import { isInline, writeRoute } from './route.ts';

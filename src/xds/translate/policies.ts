@@ -1,4 +1,6 @@
 import type { Catalogue, CatalogueEntry, PolicyLevel, PolicySpec, PolicyWire } from '../../resources/catalogue.ts';
+import { type Conditional, isConditional } from '../../resources/conditional.ts';
+import { getOrAdd } from '../../resources/maps.ts';
 import { PolicyChecker } from '../../resources/policy-check.ts';
 import { schemaAt } from '../../resources/schema/policies.ts';
 import { fieldsOf, optionsOf } from '../../resources/schema/walk.ts';
@@ -57,9 +59,7 @@ export class PolicySpecs {
     for (const entry of catalogue.policies.values()) {
       for (const wire of entry.wire ?? []) {
         const field = `${wire.spec}/${wire.field}`;
-        const places = this.#places.get(field);
-        if (places === undefined) this.#places.set(field, [{ entry, wire }]);
-        else places.push({ entry, wire });
+        getOrAdd(this.#places, field, (): Place[] => []).push({ entry, wire });
       }
     }
   }
@@ -78,7 +78,7 @@ export class PolicySpecs {
       const said = below([field, index], () => this.#say(spec, message, level, notes));
       if (said === null) continue;
       if (said.place === null) policies[said.policy.name] = said.policy.value;
-      else getOrAdd(byEntry, said.place.entry).push({ ...said, at: [field, index] });
+      else getOrAdd(byEntry, said.place.entry, (): SaidAt[] => []).push({ ...said, at: [field, index] });
     }
     for (const [entry, all] of byEntry) {
       for (const { place, given, at } of together(entry, all)) {
@@ -153,7 +153,7 @@ export class PolicySpecs {
   writeConditional({ name, value }: NamedPolicy): { condition: string; message: WireMessage }[] | undefined {
     const wire = this.catalogue.policies.get(name)?.wire?.find(({ spec }) => spec === 'traffic');
     if (wire === undefined) return undefined;
-    return (value as Conditional).conditional.map(({ condition, ...entry }) => ({
+    return (value as Conditional<object>).conditional.map(({ condition, ...entry }) => ({
       condition: condition ?? '',
       message: { [wire.field]: (wire.entry ?? wire.message).write(entry) ?? {} },
     }));
@@ -245,15 +245,6 @@ function together(entry: CatalogueEntry, all: readonly SaidAt[]): readonly SaidA
   return [{ ...head, given: Object.assign({}, ...last.map(({ given }) => given).reverse()) }];
 }
 
-function getOrAdd(map: Map<CatalogueEntry, SaidAt[]>, entry: CatalogueEntry): SaidAt[] {
-  let list = map.get(entry);
-  if (list === undefined) {
-    list = [];
-    map.set(entry, list);
-  }
-  return list;
-}
-
 /** Stands for a policy that isn't executed: a name that no catalogue has. */
 function standIn(what: string, notes: Notes): StandIn {
   notes.warn(`${what}: not executed by this version; what it covers answers 503`);
@@ -263,13 +254,4 @@ function standIn(what: string, notes: Notes): StandIn {
 /** True where the policy has a conditional form. */
 function takesConditions(entry: CatalogueEntry, level: PolicyLevel): boolean {
   return fieldsOf(optionsOf(schemaAt(entry, level))).includes('conditional');
-}
-
-interface Conditional {
-  readonly conditional: readonly { condition?: string | null }[];
-}
-
-/** True for a policy's value in its conditional form. */
-export function isConditional(value: unknown): value is Conditional {
-  return typeof value === 'object' && value !== null && 'conditional' in value;
 }

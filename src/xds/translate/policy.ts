@@ -1,10 +1,11 @@
 import type { PolicyLevel } from '../../resources/catalogue.ts';
+import { isConditional } from '../../resources/conditional.ts';
 import type { TargetedPolicy } from '../../resources/types.ts';
 import { oneWord, WireError, type WireMessage } from '../../resources/wire.ts';
 import { nameOf, orderedName, ownerOfPolicy, partName, readOrdered } from './keys.ts';
 import { below, messageIn, messagesIn, type Notes, numberIn, required, textIn } from './notes.ts';
 import type { Piece } from './pieces.ts';
-import { isConditional, type NamedPolicy, type PolicySpecs } from './policies.ts';
+import type { NamedPolicy, PolicySpecs } from './policies.ts';
 
 type Target = TargetedPolicy['target'];
 type Phase = TargetedPolicy['phase'];
