@@ -128,7 +128,7 @@ export class Configuration {
     const after = new Map(this.#givenBinds);
     for (const key of removed) after.delete(key);
     for (const bind of binds) {
-      const taken = this.#holderOf(bind, [...bindsOf(this.#loaded), ...after.values()]);
+      const taken = holderOf(bind, [...bindsOf(this.#loaded), ...after.values()]);
       if (taken === undefined) after.set(bind.key, bind);
       else faults.set(bind.key, taken);
     }
@@ -141,18 +141,10 @@ export class Configuration {
     return faults;
   }
 
-  /** Says which of `others` has the bind's port already. */
-  #holderOf(bind: Bind, others: Iterable<Bind>): string | undefined {
-    for (const { key, port } of others) {
-      if (port === bind.port && key !== bind.key) return `port ${port} is served by ${key} already`;
-    }
-    return undefined;
-  }
-
   async #change(loaded: Loaded): Promise<void> {
     if (this.#closed) return;
     const faults = await this.#ports.faults(bindsOf(loaded));
-    const taken = bindsOf(loaded).flatMap((bind) => this.#holderOf(bind, this.#givenBinds.values()) ?? []);
+    const taken = bindsOf(loaded).flatMap((bind) => holderOf(bind, this.#givenBinds.values()) ?? []);
     if (faults.length + taken.length > 0) {
       this.#refuse([...faults.map(({ message }) => message), ...taken]);
       return;
@@ -208,4 +200,12 @@ function describeFaults(faults: readonly PortFault[], source: string): string {
 /** Why a change is refused, one line a reason. */
 export function refusalLines(error: unknown): string[] {
   return error instanceof ConfigError ? error.faults.map(formatFault) : [errorText(error)];
+}
+
+/** Says which of `others` has the bind's port already. */
+function holderOf(bind: Bind, others: Iterable<Bind>): string | undefined {
+  for (const { key, port } of others) {
+    if (port === bind.port && key !== bind.key) return `port ${port} is served by ${key} already`;
+  }
+  return undefined;
 }

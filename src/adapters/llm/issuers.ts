@@ -94,8 +94,9 @@ export class Issuers {
       const issuer = issuerOf(target, name, usual, format as WireFormat, own);
       if (issuer === null) continue;
       const reaches = found.get(issuer) ?? new Set();
-      for (const key of target.keys(context)) reaches.add(target.reach(fingerprintOf(key), context));
-      if (target.keys(context).length === 0) reaches.add(target.reach(null, context));
+      const keys = target.keys(context);
+      for (const key of keys) reaches.add(target.reach(fingerprintOf(key), context));
+      if (keys.length === 0) reaches.add(target.reach(null, context));
       found.set(issuer, reaches);
     }
     const split = [...found].filter(([, reaches]) => reaches.size > 1).map(([issuer]) => issuer);
