@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest';
 import type { XdsSettings } from '../../src/resources/settings.ts';
 import { AdsClient, type AdsTimes } from '../../src/xds/client/client.ts';
 import type { XdsMetrics } from '../../src/xds/client/metrics.ts';
@@ -9,7 +10,7 @@ import {
   type DiscoveryResource,
   RESOURCE_TYPE,
 } from '../../src/xds/wire/discovery.ts';
-import type { AdsStream } from './ads-server.ts';
+import { AdsServer, type AdsStream } from './ads-server.ts';
 
 /** Settings of a client of the control plane at `address`. */
 export function xdsSettings(address: string, more: Partial<XdsSettings> = {}): XdsSettings {
@@ -120,4 +121,25 @@ export function noting(issues: (name: string, content: string) => Partial<WireIs
     return found;
   };
   return { seen, handle };
+}
+
+/** Servers and clients of a file's tests, closed in reverse order after each. */
+export function adsTest() {
+  const cleanups: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+  return {
+    cleanups,
+    async serve(): Promise<AdsServer> {
+      const server = new AdsServer();
+      await server.listen();
+      cleanups.push(() => server.close());
+      return server;
+    },
+    async start(client: AdsClient): Promise<void> {
+      cleanups.push(() => client.close());
+      await client.start();
+    },
+  };
 }

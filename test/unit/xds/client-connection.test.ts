@@ -1,27 +1,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Backoff } from '../../../src/xds/client/backoff.ts';
-import type { AdsClient } from '../../../src/xds/client/client.ts';
 import { ADDRESS_TYPE, deltaResponseType } from '../../../src/xds/wire/discovery.ts';
 import { AdsServer } from '../../support/ads-server.ts';
-import { adsClient, noting, opening, resource, response, xdsSettings } from '../../support/xds-client.ts';
+import { adsClient, adsTest, noting, opening, resource, response, xdsSettings } from '../../support/xds-client.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function serve(): Promise<AdsServer> {
-  const server = new AdsServer();
-  await server.listen();
-  cleanups.push(() => server.close());
-  return server;
-}
-
-async function start(client: AdsClient): Promise<void> {
-  cleanups.push(() => client.close());
-  await client.start();
-}
+const { cleanups, serve, start } = adsTest();
 
 describe('a new connection', () => {
   test('tells what is in force, and what was refused by its last good version', async () => {

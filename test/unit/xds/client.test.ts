@@ -1,26 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { AdsClient } from '../../../src/xds/client/client.ts';
+import { describe, expect, test } from 'vitest';
 import type { WireDelta, WireIssue } from '../../../src/xds/delta.ts';
 import { ADDRESS_TYPE, RESOURCE_TYPE } from '../../../src/xds/wire/discovery.ts';
-import { AdsServer } from '../../support/ads-server.ts';
-import { adsClient, noting, opening, resource, response, xdsSettings } from '../../support/xds-client.ts';
+import { adsClient, adsTest, noting, opening, resource, response, xdsSettings } from '../../support/xds-client.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function serve(): Promise<AdsServer> {
-  const server = new AdsServer();
-  await server.listen();
-  cleanups.push(() => server.close());
-  return server;
-}
-
-async function start(client: AdsClient): Promise<void> {
-  cleanups.push(() => client.close());
-  await client.start();
-}
+const { serve, start } = adsTest();
 
 describe('what a stream begins with', () => {
   test('each type in order, wildcard, with the node', async () => {
