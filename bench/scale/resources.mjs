@@ -86,7 +86,12 @@ function workload(i, service, upstreamPort, edition, healthy) {
     namespace: namespaceOf(service),
     addresses: [`127.${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`],
     healthy,
-    services: { [`service/${namespaceOf(service)}/${hostnameOf(service)}`]: { 80: upstreamPort } },
+    services: [
+      {
+        service: `service/${namespaceOf(service)}/${hostnameOf(service)}`,
+        ports: [{ port: 80, target: upstreamPort }],
+      },
+    ],
     node: `node-${(i + edition) % 200}`,
     locality: { region: 'us-east-1', zone: `us-east-1${'abc'[i % 3]}`, subzone: '' },
     serviceAccount: `service-${service}`,

@@ -275,6 +275,14 @@ export interface Service {
   canonical?: true;
 }
 
+/** That a workload belongs to a service. A list and not keyed by them: of objects with keys of their own each one costs a shape of its own. */
+export interface Membership {
+  /** The service's key. */
+  service: string;
+  /** Where the service's ports lead there; one that isn't named, where the service says. */
+  ports: { port: number; target: number }[];
+}
+
 /** A workload: what runs behind services. key: `workload/<uid>` */
 export interface Workload {
   kind: 'workload';
@@ -286,8 +294,7 @@ export interface Workload {
   /** Where it has no address: the name it is found by, or `*.suffix`. */
   hostname?: string;
   healthy: boolean;
-  /** Keys of the services it belongs to, each with service port → target port. */
-  services: Record<string, Record<string, number>>;
+  services: Membership[];
   /** How it must be spoken to; absent = plainly. */
   protocol?: 'HBONE' | 'LegacyIstioMtls';
   network?: string;

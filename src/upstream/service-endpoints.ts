@@ -126,7 +126,8 @@ export class ServicePort {
     const own = service?.ports[port];
     if (!service || own === undefined || weight === 0) return null;
     if (!healthy && service.loadBalancer?.healthPolicy !== 'AllowAll') return null;
-    const target = services[service.key]?.[port] || own;
+    const membership = services.find((one) => one.service === service.key);
+    const target = membership?.ports.findLast((one) => one.port === port)?.target || own;
     const tier = tierOf(service.loadBalancer, this.#self.standing, standingOf(workload));
     const host = addresses.find((address) => suits(address, service.ipFamilies)) ?? hostname;
     return target === 0 || tier === null || host === '' ? null : { host, port: target, tier, weight };
@@ -267,8 +268,9 @@ export class ServiceEndpoints {
   }
 
   #servicesOf(workload: Workload | null): readonly ServiceEntry[] {
-    const keys = Object.keys(workload?.services ?? {});
-    const services = keys.map((key) => getOrAdd(this.#entries, key, () => new ServiceEntry(key)));
+    const services = (workload?.services ?? []).map(({ service }) =>
+      getOrAdd(this.#entries, service, () => new ServiceEntry(service)),
+    );
     const [only] = services;
     return only !== undefined && services.length === 1 ? only.alone : services;
   }

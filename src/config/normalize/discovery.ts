@@ -1,7 +1,7 @@
 import { makeService, makeWorkload, serviceKey } from '../../resources/discovery.ts';
 import { canonicalIp } from '../../resources/ip.ts';
 import type { LocalService, LocalWorkload } from '../../resources/schema/index.ts';
-import type { GatewayAddress, Workload } from '../../resources/types.ts';
+import type { GatewayAddress, Membership } from '../../resources/types.ts';
 import type { Path } from '../fault.ts';
 import type { Section } from '../section.ts';
 import type { Context } from './context.ts';
@@ -83,19 +83,16 @@ export function normalizeWorkload(context: Context, section: Section<LocalWorklo
 }
 
 /** The services a workload belongs to, by key; a target port of 0 is the service's own port. */
-function services(context: Context, section: Section<LocalWorkload>, namespace: string): Workload['services'] {
-  const memberships: Workload['services'] = {};
-  for (const [service, ports] of Object.entries(section.get('services') ?? {})) {
+function services(context: Context, section: Section<LocalWorkload>, namespace: string): Membership[] {
+  return Object.entries(section.get('services') ?? {}).map(([service, targets]) => {
     const slash = service.indexOf('/');
-    const key = slash < 0 ? serviceKey(namespace, service) : `service/${service}`;
-    const targets: Record<string, number> = {};
-    for (const [port, target] of Object.entries(ports)) {
-      checkPort(context, port, section.at('services', service, port));
-      targets[port] = target === 0 ? Number(port) : target;
-    }
-    memberships[key] = targets;
-  }
-  return memberships;
+    const ports = Object.entries(targets).map(([text, target]) => {
+      checkPort(context, text, section.at('services', service, text));
+      const port = Number(text);
+      return { port, target: target === 0 ? port : target };
+    });
+    return { service: slash < 0 ? serviceKey(namespace, service) : `service/${service}`, ports };
+  });
 }
 
 const NOWHERE: GatewayAddress = { destination: '', hboneMtlsPort: 0 };

@@ -5,17 +5,16 @@ import { messageIn, messagesIn, numberIn, portIn, required, textIn } from './not
 
 /** What services and workloads have in common on the wire. All throw WireError. */
 
-/** The field `ports`: service port → target port, 0 where none is said. */
-export function readPorts(message: WireMessage): Record<string, number> {
-  const ports: Record<string, number> = {};
-  for (const port of messagesIn(message, 'ports')) {
-    ports[portIn(port, 'service_port')] = numberIn(port, 'target_port') === 0 ? 0 : portIn(port, 'target_port');
-  }
-  return ports;
+/** The field `ports`: service ports and their target ports, 0 where none is said. */
+export function readPorts(message: WireMessage): { port: number; target: number }[] {
+  return messagesIn(message, 'ports').map((port) => ({
+    port: portIn(port, 'service_port'),
+    target: numberIn(port, 'target_port') === 0 ? 0 : portIn(port, 'target_port'),
+  }));
 }
 
-export function writePort(service: string, target: number): WireMessage {
-  return { service_port: Number(service), ...(target !== 0 && { target_port: target }) };
+export function writePort(port: number, target: number): WireMessage {
+  return { service_port: port, ...(target !== 0 && { target_port: target }) };
 }
 
 export function readIp(bytes: unknown): string {

@@ -62,7 +62,7 @@ export function readService(wire: WireMessage, notes: Notes): Service {
     namespace: textIn(wire, 'namespace'),
     name: textIn(wire, 'name'),
     hostname: required(wire, 'hostname'),
-    ports: readPorts(wire),
+    ports: Object.fromEntries(readPorts(wire).map(({ port, target }) => [port, target])),
     appProtocols,
     vips: messagesIn(wire, 'addresses').map((one, index) => below(['addresses', index], () => readNetworkAddress(one))),
     subjectAltNames: (wire.subject_alt_names ?? []) as string[],
@@ -92,7 +92,10 @@ export function writeService(service: Service): WireMessage {
     hostname,
     ports: [...numbers].map((port) => {
       const protocol = APP_PROTOCOL.write(appProtocols[port] ?? 'Unknown');
-      return { ...writePort(port, ports[port] ?? 0), ...(protocol !== undefined && { app_protocol: protocol }) };
+      return {
+        ...writePort(Number(port), ports[port] ?? 0),
+        ...(protocol !== undefined && { app_protocol: protocol }),
+      };
     }),
     addresses: vips.map(writeNetworkAddress),
     subject_alt_names: service.subjectAltNames ?? [],

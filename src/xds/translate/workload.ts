@@ -14,13 +14,14 @@ const STATUS = oneWord({ healthy: 'HEALTHY', unhealthy: 'UNHEALTHY' }, 'healthy'
 
 /** istio.workload.Workload. Throws WireError. */
 export function readWorkload(wire: WireMessage): Workload {
-  const services: Workload['services'] = {};
-  for (const [name, ports] of Object.entries((wire.services ?? {}) as Record<string, WireMessage>)) {
-    const targets = below(['services', name], () => readPorts(ports));
+  const services = Object.entries((wire.services ?? {}) as Record<string, WireMessage>).map(([name, message]) => {
     // A target that a workload leaves open is the service's port.
-    for (const port of Object.keys(targets)) targets[port] ||= Number(port);
-    services[`service/${name}`] = targets;
-  }
+    const ports = below(['services', name], () => readPorts(message)).map(({ port, target }) => ({
+      port,
+      target: target || port,
+    }));
+    return { service: `service/${name}`, ports };
+  });
   const protocol = below(['tunnel_protocol'], () => PROTOCOL.read(wire.tunnel_protocol));
   const locality = messageIn(wire, 'locality');
   const capacity = messageIn(wire, 'capacity');
@@ -70,9 +71,9 @@ export function writeWorkload(workload: Workload): WireMessage {
     ...Object.fromEntries(texts.filter(([, value]) => value !== undefined)),
     addresses: workload.addresses.map(writeIp),
     services: Object.fromEntries(
-      Object.entries(workload.services).map(([key, ports]) => [
-        key.slice('service/'.length),
-        { ports: Object.entries(ports).map(([service, target]) => writePort(service, target)) },
+      workload.services.map(({ service, ports }) => [
+        service.slice('service/'.length),
+        { ports: ports.map(({ port, target }) => writePort(port, target)) },
       ]),
     ),
     ...(networkGateway && { network_gateway: writeGatewayAddress(networkGateway) }),

@@ -385,7 +385,7 @@ describe('a cluster of several addresses', () => {
         namespace: 'ns',
         addresses: [ip],
         healthy,
-        services: { 'service/ns/web.example': { '80': port } },
+        services: [{ service: 'service/ns/web.example', ports: [{ port: 80, target: port }] }],
       },
     });
     const service = {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeService, makeWorkload } from '../../../src/resources/discovery.ts';
 import type { SelfSettings } from '../../../src/resources/settings.ts';
-import type { Service, Workload } from '../../../src/resources/types.ts';
+import type { Membership, Service, Workload } from '../../../src/resources/types.ts';
 import type { Place } from '../../../src/upstream/addresses.ts';
 import { Names } from '../../../src/upstream/resolve.ts';
 import { ServiceAddresses } from '../../../src/upstream/service-addresses.ts';
@@ -34,10 +34,16 @@ function workload(uid: string, more: Partial<Workload> = {}): ResourceChange {
     namespace: 'ns',
     addresses: ['10.0.0.1'],
     healthy: true,
-    services: { 'service/ns/web.example': {} },
+    services: [{ service: 'service/ns/web.example', ports: [] }],
     ...more,
   });
   return { key: made.key, resource: made };
+}
+
+/** That a workload belongs to the service, each of its ports leading to a target. */
+function memberOf(hostname: string, targets: Record<string, number>): Membership {
+  const ports = Object.entries(targets).map(([port, target]) => ({ port: Number(port), target }));
+  return { service: `service/ns/${hostname}`, ports };
 }
 
 const gone = (key: string): ResourceChange => ({ key, resource: null });
@@ -86,10 +92,10 @@ describe('endpoints of a service', () => {
     const follower = follow([
       service({ ports: { 80: 8080, 81: 0 } }),
       workload('a'),
-      workload('b', { addresses: ['10.0.0.2'], services: { 'service/ns/web.example': { 80: 9090, 81: 9091 } } }),
+      workload('b', { addresses: ['10.0.0.2'], services: [memberOf('web.example', { 80: 9090, 81: 9091 })] }),
       workload('sick', { addresses: ['10.0.0.3'], healthy: false }),
       workload('drained', { addresses: ['10.0.0.4'], capacity: 0 }),
-      workload('elsewhere', { addresses: ['10.0.0.5'], services: { 'service/ns/other': { 80: 80 } } }),
+      workload('elsewhere', { addresses: ['10.0.0.5'], services: [memberOf('other', { 80: 80 })] }),
     ]);
     expect(follower.read()).toEqual(['10.0.0.1:8080 0 1', '10.0.0.2:9090 0 1']);
     // Of a port that the service leaves to its workloads, those that say it.
@@ -164,7 +170,7 @@ describe('endpoints of a service', () => {
         name: 'gateway-1',
         namespace: 'infra',
         clusterId,
-        services: {},
+        services: [],
         locality: { region: 'r1', zone, subzone: '' },
       });
     follower.services.apply([pod('z2', 'another')]);
@@ -273,7 +279,9 @@ describe('endpoints of a service', () => {
           subzone: fc.constant(''),
         }),
         protocol: fc.constantFrom(undefined, undefined, 'HBONE' as const),
-        services: fc.dictionary(fc.constantFrom('service/ns/web.example', 'service/ns/api.example'), ports),
+        services: fc
+          .dictionary(fc.constantFrom('web.example', 'api.example'), ports)
+          .map((all) => Object.entries(all).map(([hostname, targets]) => memberOf(hostname, targets))),
       })
       .map(({ uid, ...parts }) => workload(uid, parts as Partial<Workload>));
     const removal = fc

@@ -62,11 +62,18 @@ const workload: fc.Arbitrary<WorkloadParts> = fc.record({
   namespace: word,
   addresses: fc.array(ip, { maxLength: 3 }),
   healthy: fc.boolean(),
-  services: fc.dictionary(
-    fc.tuple(word, word).map(([namespace, hostname]) => `service/${namespace}/${hostname}`),
-    ports(number),
-    { maxKeys: 3 },
-  ),
+  services: fc
+    .dictionary(
+      fc.tuple(word, word).map(([namespace, hostname]) => `service/${namespace}/${hostname}`),
+      ports(number),
+      { maxKeys: 3 },
+    )
+    .map((all) =>
+      Object.entries(all).map(([service, targets]) => ({
+        service,
+        ports: Object.entries(targets).map(([port, target]) => ({ port: Number(port), target })),
+      })),
+    ),
   hostname: sometimes(word),
   protocol: sometimes(fc.constantFrom('HBONE' as const, 'LegacyIstioMtls' as const)),
   network: sometimes(word),
@@ -117,7 +124,15 @@ describe('services and workloads', () => {
       namespace: '',
       addresses: ['10.0.0.1'],
       healthy: true,
-      services: { 'service/ns/web': { 80: 80, 81: 8081 } },
+      services: [
+        {
+          service: 'service/ns/web',
+          ports: [
+            { port: 80, target: 80 },
+            { port: 81, target: 8081 },
+          ],
+        },
+      ],
     });
     const service = { hostname: 'web', namespace: 'ns', load_balancing: {}, ports: [{ service_port: 80 }] };
     expect(readService(overTheWire('istio.workload.Service', service), new Notes())).toEqual({
