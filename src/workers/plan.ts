@@ -1,12 +1,12 @@
 import type { Exchange } from '../exchange.ts';
 import type { SimpleBackend } from '../resources/schema/backend-ref.ts';
-import type { Bind, Listener, PolicyMap, Resource, Route } from '../resources/types.ts';
+import type { Bind, Listener, PolicyMap, Resource } from '../resources/types.ts';
 import type { BackendHooks } from '../upstream/call.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import { Compiler, type CompilerServices } from './compiler.ts';
 import { Dependencies } from './dependencies.ts';
 import { ListenerTable } from './listener-table.ts';
-import { PlannedListener, PlannedRoute, type SelectedRoute } from './planned.ts';
+import { holdersOf, PlannedListener, PlannedRoute, type SelectedRoute } from './planned.ts';
 import type { ListenerProgram, RouteProgram } from './program.ts';
 import { Router } from './router.ts';
 import { TargetedPolicies } from './targeted-policies.ts';
@@ -180,13 +180,13 @@ export class Plan {
   #replaceRoute({ key, resource, before: readBefore }: ResourceChange): void {
     const before = this.#routes.get(key);
     if (before !== undefined) {
-      if (readBefore !== undefined) before.recall(readBefore());
       this.#dependencies.forget(before);
-      if (resource?.kind === 'route' && placeOf(resource) === placeOf(before.resource)) {
+      if (resource?.kind === 'route' && before.standsWhere(resource)) {
         before.replace(resource);
         before.shelve();
         return;
       }
+      if (readBefore !== undefined) before.recall(readBefore());
       for (const holder of holdersOf(before.resource)) {
         this.#router(holder).remove(before);
         this.#forgetRouter(holder);
@@ -212,14 +212,4 @@ export class Plan {
   #forgetRouter(holder: string): void {
     if (!this.#listeners.has(holder) && this.#routers.get(holder)?.empty) this.#routers.delete(holder);
   }
-}
-
-/** Keys of the listeners, or of the group, that a route belongs to. */
-function holdersOf({ groupKey, listenerKeys }: Route): readonly string[] {
-  return groupKey === '' ? listenerKeys : [groupKey];
-}
-
-/** Equal for routes that stand at the same place in the tables. */
-function placeOf(route: Route): string {
-  return JSON.stringify([holdersOf(route), route.hostnames, route.matches, route.order]);
 }

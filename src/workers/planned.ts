@@ -12,6 +12,8 @@ export class PlannedRoute implements Dependent, Routable {
   readonly order: number;
   #resource: Route | null;
   readonly #read: ((key: string) => Resource | null) | null;
+  /** Kept, so that the route itself needn't be read again to see that it stays where it is. */
+  readonly #place: string;
   #dependencies: Set<string> | null = null;
   #programs: Map<string, RouteProgram> | null = null;
 
@@ -21,6 +23,7 @@ export class PlannedRoute implements Dependent, Routable {
     this.order = resource.order;
     this.#resource = resource;
     this.#read = read;
+    this.#place = placeOf(resource);
   }
 
   get resource(): Route {
@@ -31,6 +34,11 @@ export class PlannedRoute implements Dependent, Routable {
   /** Lets go of the route until it is asked for, if it can be had again. */
   shelve(): void {
     if (this.#read !== null) this.#resource = null;
+  }
+
+  /** Whether another would stand at the same place in the tables. */
+  standsWhere(other: Route): boolean {
+    return this.#place === placeOf(other);
   }
 
   /** Another in this one's place, in the tables too. */
@@ -67,6 +75,16 @@ export class PlannedRoute implements Dependent, Routable {
   get matches(): Route['matches'] {
     return this.resource.matches;
   }
+}
+
+/** Keys of the listeners, or of the group, that a route belongs to. */
+export function holdersOf({ groupKey, listenerKeys }: Route): readonly string[] {
+  return groupKey === '' ? listenerKeys : [groupKey];
+}
+
+/** Equal for routes that stand at the same place in the tables. */
+function placeOf(route: Route): string {
+  return JSON.stringify([holdersOf(route), route.hostnames, route.matches, route.order]);
 }
 
 /** A listener in the tables, with the routes that attach to it. */
