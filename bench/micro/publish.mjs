@@ -6,6 +6,7 @@ import { median } from '../lib/report.mjs';
 import { configText, load, target } from './routes.mjs';
 
 const { Publisher } = await import(built('primary/publisher.js'));
+const { Turns } = await import(built('primary/turns.js'));
 const { SharedMemory } = await import(built('primary/shared-memory.js'));
 
 const WORKERS = 2;
@@ -42,6 +43,7 @@ async function measure(routes) {
   let publishedAt = 0;
   const publisher = new Publisher({
     maxBytes: settings.snapshotMaxBytes,
+    turns: new Turns(),
     onPublished: () => {
       publishedAt = performance.now();
       broadcast({ type: 'snapshot' });

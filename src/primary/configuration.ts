@@ -1,10 +1,10 @@
 import { ConfigError, formatFault } from '../config/fault.ts';
 import type { Loaded } from '../config/source-file.ts';
 import type { Settings } from '../resources/settings.ts';
-import type { Bind, Resource } from '../resources/types.ts';
+import type { Bind } from '../resources/types.ts';
 import { errorText, type Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { ResourceChanges, ResourceFaults } from '../xds/delta.ts';
+import type { EncodedChanges, EncodedResource, ResourceFaults } from '../xds/delta.ts';
 import type { PortFault } from './port-probe.ts';
 import { Ports } from './ports.ts';
 import type { Publisher } from './publisher.ts';
@@ -88,7 +88,7 @@ export class Configuration {
    * Puts what a control plane changes into force, beside what the file says, in turn with the file's own changes. A bind whose port is
    * somebody else's is refused alone, and so is what the file has under the same key.
    */
-  apply(changes: ResourceChanges): Promise<ResourceFaults> {
+  apply(changes: EncodedChanges): Promise<ResourceFaults> {
     return new Promise((resolve, reject) => {
       this.#enqueue(() => this.#apply(changes).then(resolve, reject));
     });
@@ -107,22 +107,20 @@ export class Configuration {
     });
   }
 
-  async #apply({ changed, removed }: ResourceChanges): Promise<ResourceFaults> {
+  async #apply({ changed, removed }: EncodedChanges): Promise<ResourceFaults> {
     if (this.#closed) return new Map();
-    const faults = await this.#bindFaults(changed, removed);
+    const binds = changed.filter(({ kind }) => kind === 'bind').map(bindOf);
+    const faults = await this.#bindFaults(binds, removed);
     const accepted = changed.filter(({ key }) => !faults.has(key));
     for (const [key, fault] of await this.#publisher.apply({ changed: accepted, removed })) faults.set(key, fault);
     for (const key of removed) this.#givenBinds.delete(key);
-    for (const resource of accepted) {
-      if (resource.kind === 'bind' && !faults.has(resource.key)) this.#givenBinds.set(resource.key, resource);
-    }
+    for (const bind of binds) if (!faults.has(bind.key)) this.#givenBinds.set(bind.key, bind);
     this.#ports.serve([...bindsOf(this.#loaded), ...this.#givenBinds.values()]);
     return faults;
   }
 
-  /** What is wrong with the binds among `changed`, by key: each port can have one. */
-  async #bindFaults(changed: readonly Resource[], removed: readonly string[]): Promise<Map<string, string>> {
-    const binds = changed.filter((resource) => resource.kind === 'bind');
+  /** What is wrong with the control plane's binds, by key: each port can have one. */
+  async #bindFaults(binds: readonly Bind[], removed: readonly string[]): Promise<Map<string, string>> {
     const faults = new Map<string, string>();
     if (binds.length === 0) return faults;
     const after = new Map(this.#givenBinds);
@@ -200,6 +198,10 @@ function describeFaults(faults: readonly PortFault[], source: string): string {
 /** Why a change is refused, one line a reason. */
 export function refusalLines(error: unknown): string[] {
   return error instanceof ConfigError ? error.faults.map(formatFault) : [errorText(error)];
+}
+
+function bindOf({ json }: EncodedResource): Bind {
+  return JSON.parse(Buffer.from(json).toString()) as Bind;
 }
 
 /** Says which of `others` has the bind's port already. */

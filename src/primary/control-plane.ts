@@ -6,6 +6,7 @@ import type { ApplyChanges } from '../xds/delta.ts';
 import { XdsSource, type XdsStatus } from '../xds/source.ts';
 import { Translator } from '../xds/translate/index.ts';
 import type { Readiness } from './readiness.ts';
+import type { Turns } from './turns.ts';
 
 /** What readiness waits for. */
 const PENDING = 'control plane';
@@ -20,6 +21,7 @@ export interface ControlPlaneOptions {
   readonly log: Logger;
   readonly readiness: Readiness;
   readonly apply: ApplyChanges;
+  readonly turns: Turns;
   /** Resolves once the workers serve all that was published. */
   served(): Promise<void>;
   /** Whether there is a port to serve. */
@@ -38,12 +40,13 @@ export class ControlPlane {
 
   constructor(xds: XdsSettings, options: ControlPlaneOptions) {
     this.#options = options;
-    const { settings, catalogue, version, metrics, log, apply } = options;
+    const { settings, catalogue, version, metrics, log, apply, turns } = options;
     const { statsAddr } = settings;
     this.#source = new XdsSource({
       settings: xds,
       translator: new Translator(catalogue, settings.customFunctions),
       apply,
+      begin: () => turns.begin(),
       version,
       statsAddress: statsAddr !== null && 'port' in statsAddr ? statsAddr : null,
       log,
@@ -73,15 +76,16 @@ export class ControlPlane {
   #ready(): void {
     if (this.#waiting !== null) clearTimeout(this.#waiting);
     this.#options.readiness.done(PENDING);
+    this.#options.turns.leaveTime();
   }
 
   #late(): void {
-    const { log, readiness, serves } = this.#options;
+    const { log, serves } = this.#options;
     const fields = { address: this.#source.status().address, seconds: FIRST_SET_MS / 1000 };
     if (!serves()) log.warn('the control plane has sent no complete first set yet; there is nothing to serve', fields);
     else {
       log.warn('the control plane has sent no complete first set yet; serving without it', fields);
-      readiness.done(PENDING);
+      this.#ready();
     }
   }
 }

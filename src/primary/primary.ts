@@ -26,6 +26,7 @@ import { Readiness, readinessHandler } from './readiness.ts';
 import { SharedMemory } from './shared-memory.ts';
 import type { Source } from './source.ts';
 import { StartError, Supervisor, type WorkerLife, workerHeapMiB } from './supervisor.ts';
+import { Turns } from './turns.ts';
 
 export interface PrimaryOptions {
   readonly source: Source;
@@ -92,8 +93,10 @@ export class Primary {
       this.#operationalLog.write(formatRecord(record, this.#settings.logFormat));
     });
     this.#memory = new SharedMemory(this.#settings);
+    const turns = new Turns();
     this.#publisher = new Publisher({
       maxBytes: this.#settings.snapshotMaxBytes,
+      turns,
       onPublished: () => this.#supervisor.broadcast({ type: 'snapshot' }),
       onGeneration: (generation, snapshot) => this.#supervisor.broadcast({ type: 'generation', generation, snapshot }),
     });
@@ -125,6 +128,7 @@ export class Primary {
             log: this.log,
             readiness: this.#readiness,
             apply: (changes) => this.#configuration.apply(changes),
+            turns,
             served: () => this.#supervisor.applied(this.#publisher.version),
             serves: () => this.#supervisor.status().some(({ ports }) => ports.length > 0),
           });

@@ -1,4 +1,3 @@
-import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Resource } from '../resources/types.ts';
 import {
   type Compaction,
@@ -7,18 +6,18 @@ import {
   SnapshotWriter,
 } from '../state/shared/snapshot-log.ts';
 import { SpareMemory } from '../state/spare-memory.ts';
-import type { ResourceChanges } from '../xds/delta.ts';
+import type { EncodedChanges } from '../xds/delta.ts';
+import type { Turns } from './turns.ts';
 
 const decoder = new TextDecoder();
 
 /** A version holds at most this much of a large delta, so that no worker stops for long over one. */
 const SLICE_CHANGES = 64;
 const SLICE_BYTES = 64 * 1024;
-/** Bounds the time this thread is kept by a large delta, ms. */
-const TURN_MS = 5;
 
 export interface PublisherOptions {
   readonly maxBytes: number;
+  readonly turns: Turns;
   /** There is something new to read. */
   onPublished(): void;
   /** Workers are to move to a new generation and to say `moved`. */
@@ -98,24 +97,23 @@ export class Publisher {
    * version, a large one several. Resolves to the reasons why changes are not in force, by key: what the file has under the
    * same key, and what does not fit. What was in force under those keys stays.
    */
-  async apply({ changed, removed }: ResourceChanges): Promise<Map<string, string>> {
+  async apply({ changed, removed }: EncodedChanges): Promise<Map<string, string>> {
     const faults = new Map<string, string>();
-    let turnEnds = performance.now() + TURN_MS;
+    const pause = this.#options.turns.begin();
     let slice: SnapshotChange[] = [];
     let bytes = 0;
     const publishSlice = async (): Promise<void> => {
       this.#applySlice(slice, faults);
       slice = [];
       bytes = 0;
-      if (performance.now() < turnEnds) return;
+      const rest = pause();
+      if (rest === null) return;
       this.#announce();
-      await yieldToOthers();
-      turnEnds = performance.now() + TURN_MS;
+      await rest;
     };
-    for (const resource of changed) {
-      const value = encode(resource);
+    for (const { key, json: value } of changed) {
       if (slice.length > 0 && bytes + value.length > SLICE_BYTES) await publishSlice();
-      slice.push({ key: resource.key, value });
+      slice.push({ key, value });
       bytes += value.length;
       if (slice.length === SLICE_CHANGES) await publishSlice();
     }
@@ -166,17 +164,16 @@ export class Publisher {
 
   /** One version of what differs; says how much that is. */
   #write(changes: readonly SnapshotChange[]): number {
-    const differing = this.#writer.differing(changes);
-    if (differing.length === 0) return 0;
+    let written: number;
     try {
-      this.#writer.publish(differing);
+      written = this.#writer.publish(changes);
     } catch (error) {
       if (!(error instanceof SnapshotFullError && error.fitsCompacted)) throw error;
       this.#compact();
-      this.#writer.publish(differing);
+      written = this.#writer.publish(changes);
     }
     if (this.#writer.shouldCompact) this.#compact();
-    return differing.length;
+    return written;
   }
 
   /** Wakes whoever reads, if there is something new to read. */

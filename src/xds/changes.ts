@@ -1,5 +1,6 @@
+import { getOrAdd } from '../resources/maps.ts';
 import type { Resource } from '../resources/types.ts';
-import type { ResourceChanges } from './delta.ts';
+import type { EncodedChanges, EncodedResource, ResourceChanges } from './delta.ts';
 
 /** What stands on something else comes after it, and goes before it; a port is opened once there is something behind it. */
 const ORDER: readonly string[] = [
@@ -18,11 +19,18 @@ const rankOf = (kind: string): number => {
   const rank = ORDER.indexOf(kind);
   return rank === -1 ? ORDER.length : rank;
 };
+const kindOf = (key: string): string => key.slice(0, key.indexOf('/'));
+
+/** The last that was said of a key; null = it is gone. */
+interface Said {
+  resource: EncodedResource | null;
+  /** Names of the wire resources that had a say. */
+  names: readonly string[];
+}
 
 /** The changes of several wire resources as one: for each key what was said last. */
 export class Changes {
-  readonly #byKey = new Map<string, Resource | null>();
-  readonly #names = new Map<string, Set<string>>();
+  readonly #byKey = new Map<string, Said>();
 
   get empty(): boolean {
     return this.#byKey.size === 0;
@@ -35,32 +43,38 @@ export class Changes {
   add(name: string, { changed, removed }: ResourceChanges): void {
     // A key that goes and comes at once stays.
     for (const key of removed) this.#set(name, key, null);
-    for (const resource of changed) this.#set(name, resource.key, resource);
+    for (const resource of changed) this.#set(name, resource.key, encode(resource));
   }
 
   /** Names of the wire resources that had a say in `key`. */
-  namesOf(key: string): string[] {
-    return [...(this.#names.get(key) ?? [])];
+  namesOf(key: string): readonly string[] {
+    return this.#byKey.get(key)?.names ?? [];
   }
 
-  inOrder(): ResourceChanges {
-    const changed: Resource[] = [];
+  inOrder(): EncodedChanges {
+    const changed = new Map<number, EncodedResource[]>();
     const removed: string[] = [];
-    for (const [key, resource] of this.#byKey) {
+    for (const [key, { resource }] of this.#byKey) {
       if (resource === null) removed.push(key);
-      else changed.push(resource);
+      else getOrAdd(changed, rankOf(resource.kind), (): EncodedResource[] => []).push(resource);
     }
-    const kindOf = (key: string) => key.slice(0, key.indexOf('/'));
     return {
-      changed: changed.sort((a, b) => rankOf(a.kind) - rankOf(b.kind)),
+      changed: [...changed].sort(([a], [b]) => a - b).flatMap(([, resources]) => resources),
       removed: removed.sort((a, b) => rankOf(kindOf(b)) - rankOf(kindOf(a))),
     };
   }
 
-  #set(name: string, key: string, resource: Resource | null): void {
-    this.#byKey.set(key, resource);
-    const names = this.#names.get(key);
-    if (names === undefined) this.#names.set(key, new Set([name]));
-    else names.add(name);
+  #set(name: string, key: string, resource: EncodedResource | null): void {
+    const said = this.#byKey.get(key);
+    if (said === undefined) this.#byKey.set(key, { resource, names: [name] });
+    else {
+      said.resource = resource;
+      if (!said.names.includes(name)) said.names = [...said.names, name];
+    }
   }
+}
+
+/** A resource to be put into force. */
+export function encode(resource: Resource): EncodedResource {
+  return { kind: resource.kind, key: resource.key, json: Buffer.from(JSON.stringify(resource)) };
 }

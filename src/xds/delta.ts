@@ -35,11 +35,27 @@ export interface ResourceChanges {
   readonly removed: readonly string[];
 }
 
+/** A resource as its JSON: tens of thousands wait for each other, and as objects they would outlive several collections. */
+export interface EncodedResource {
+  readonly kind: Resource['kind'];
+  readonly key: string;
+  readonly json: Uint8Array;
+}
+
+/** As ResourceChanges, to be put into force. */
+export interface EncodedChanges {
+  readonly changed: readonly EncodedResource[];
+  readonly removed: readonly string[];
+}
+
 /** Why a changed resource can't be in force, by its key; what it was before stays. */
 export type ResourceFaults = ReadonlyMap<string, string>;
 
 /** Puts changes into force, all of them but those that it gives faults of. */
-export type ApplyChanges = (changes: ResourceChanges) => Promise<ResourceFaults>;
+export type ApplyChanges = (changes: EncodedChanges) => Promise<ResourceFaults>;
+
+/** Asked between the steps of long work: what to wait for, so that others get the thread; null = nothing. */
+export type Pause = () => Promise<void> | null;
 
 /** What the room says of itself to the outside: the process's log. */
 export interface XdsLog {

@@ -1,3 +1,4 @@
+import { getOrAdd } from '../resources/maps.ts';
 import type { XdsSettings } from '../resources/settings.ts';
 import { WireError } from '../resources/wire.ts';
 import { Changes } from './changes.ts';
@@ -6,6 +7,7 @@ import type { XdsMetrics } from './client/metrics.ts';
 import { type NodeFacts, nodeOf } from './client/node.ts';
 import type {
   ApplyChanges,
+  Pause,
   ResourceChanges,
   ResourceFaults,
   WireDelta,
@@ -17,14 +19,15 @@ import { ADDRESS_TYPE, RESOURCE_TYPE } from './wire/discovery.ts';
 
 /** What is asked for, in agentgateway's order. */
 const TYPES = [ADDRESS_TYPE, RESOURCE_TYPE];
-/** Resources that are translated before others get the thread. */
-const SLICE = 500;
 const MAX_SHOWN = 100;
 
 /** What the messages of a control plane mean (`translate/`). */
 export interface WireTranslator {
   /** Throws WireError where the resource is refused; then what it said before still holds. */
-  put(typeUrl: string, resource: WireResource): ResourceChanges & { readonly warnings: readonly string[] };
+  put(
+    typeUrl: string,
+    resource: Pick<WireResource, 'name' | 'bytes'>,
+  ): ResourceChanges & { readonly warnings: readonly string[] };
   remove(typeUrl: string, name: string): ResourceChanges;
 }
 
@@ -32,6 +35,8 @@ export interface XdsSourceOptions {
   readonly settings: XdsSettings;
   readonly translator: WireTranslator;
   readonly apply: ApplyChanges;
+  /** See AdsClientOptions. */
+  readonly begin: () => Pause;
   readonly version: NodeFacts['version'];
   readonly statsAddress: NodeFacts['statsAddress'];
   readonly log: XdsLog;
@@ -58,17 +63,21 @@ export interface XdsStatus {
 export class XdsSource {
   readonly #options: XdsSourceOptions;
   readonly #client: AdsClient;
-  /** What is in force as it came, by type and name: where a newer version is refused, its meaning must be that again. */
-  readonly #inForce = new Map<string, Map<string, WireResource>>();
+  /**
+   * What is in force as it came, by type and name: where a newer version is refused, its meaning must be that again. Bytes as the
+   * characters of a string, which is less than half of an array's size where they are few.
+   */
+  readonly #inForce = new Map<string, Map<string, string>>();
 
   constructor(options: XdsSourceOptions) {
-    const { settings, log, metrics, times } = options;
+    const { settings, begin, log, metrics, times } = options;
     this.#options = options;
     this.#client = new AdsClient({
       settings,
       node: nodeOf(options),
       types: TYPES,
       handle: (delta) => this.#take(delta),
+      begin,
       log,
       metrics,
       ...(times !== undefined && { times }),
@@ -109,8 +118,10 @@ export class XdsSource {
     const changes = new Changes();
     // First: what goes under one name may come back under another.
     for (const name of removed) changes.add(name, translator.remove(typeUrl, name));
-    for (const [index, resource] of resources.entries()) {
-      if (index % SLICE === SLICE - 1) await new Promise((resolve) => setImmediate(resolve));
+    const pause = this.#options.begin();
+    for (const resource of resources) {
+      const rest = pause();
+      if (rest !== null) await rest;
       const { name } = resource;
       try {
         const translated = translator.put(typeUrl, resource);
@@ -131,11 +142,14 @@ export class XdsSource {
     for (const [key, error] of refused) issues.push({ key, error });
     const errors = new Set(issues.filter(({ error }) => error !== undefined).map(({ key }) => key));
     if (refused.size > 0) await this.#restore(typeUrl, [...refused.keys()]);
-    this.#keep(
-      typeUrl,
-      resources.filter(({ name }) => !errors.has(name)),
-      removed.filter((name) => !errors.has(name)),
-    );
+    const kept = getOrAdd(this.#inForce, typeUrl, () => new Map<string, string>());
+    for (const name of removed) if (!errors.has(name)) kept.delete(name);
+    for (const { name, bytes } of resources) {
+      const rest = pause();
+      if (rest !== null) await rest;
+      if (!errors.has(name))
+        kept.set(name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+    }
     return issues.filter(({ key, warn }) => warn === undefined || !errors.has(key));
   }
 
@@ -147,7 +161,8 @@ export class XdsSource {
       const last = this.#inForce.get(typeUrl)?.get(name);
       try {
         changes.add(name, translator.remove(typeUrl, name));
-        if (last !== undefined) changes.add(name, translator.put(typeUrl, last));
+        if (last === undefined) continue;
+        changes.add(name, translator.put(typeUrl, { name, bytes: Buffer.from(last, 'latin1') }));
       } catch (error) {
         log.error('what was in force of a refused resource can not be put back', { key: name, error });
       }
@@ -165,14 +180,6 @@ export class XdsSource {
       const fault = `cannot be applied: ${error instanceof Error ? error.message : String(error)}`;
       return new Map(changes.keys.map((key) => [key, fault]));
     }
-  }
-
-  #keep(typeUrl: string, resources: readonly WireResource[], removed: readonly string[]): void {
-    const kept = this.#inForce.get(typeUrl) ?? new Map<string, WireResource>();
-    this.#inForce.set(typeUrl, kept);
-    for (const name of removed) kept.delete(name);
-    // A view would hold on to the whole response; Buffers share memory among several small ones.
-    for (const { name, version, bytes } of resources) kept.set(name, { name, version, bytes: Buffer.from(bytes) });
   }
 }
 

@@ -118,14 +118,9 @@ export class SnapshotWriter {
     return this.#live.has(key);
   }
 
-  /** Those of the changes that would change anything. */
-  differing(changes: readonly SnapshotChange[]): SnapshotChange[] {
-    return changes.filter(({ key, value }) => this.#differs(key, value));
-  }
-
   /**
-   * Makes the changes readable, all at once, as one version, and returns it. What the log already says is left out, of
-   * several changes of a key the last holds; where nothing remains there is no new version. Keys are well-formed Unicode
+   * Makes the changes readable, all at once, as one version, and returns how many there were: what the log already says is left out,
+   * of several changes of a key the last holds; where nothing remains there is no new version. Keys are well-formed Unicode
    * (TypeError otherwise). Throws SnapshotFullError and changes nothing where the log has no room.
    */
   publish(changes: readonly SnapshotChange[]): number {
@@ -147,7 +142,7 @@ export class SnapshotWriter {
       if (live !== undefined) liveBytes -= recordBytes(keyBytes.length, live.length);
       if (value !== null) liveBytes += recordBytes(keyBytes.length, value.length);
     }
-    if (last.size === 0) return this.#version;
+    if (last.size === 0) return 0;
     const end = this.#length + bytes;
     if (end > this.#maxBytes) {
       throw new SnapshotFullError(end, this.#maxBytes, this.#liveBytes + bytes <= this.#maxBytes);
@@ -169,7 +164,7 @@ export class SnapshotWriter {
     this.#length = end;
     this.#liveBytes = liveBytes;
     this.#version = version;
-    return version;
+    return last.size;
   }
 
   /** Continues in a new generation of only the live records, which keep their versions. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { XdsSettings } from '../../resources/settings.ts';
-import type { WireDelta, WireIssue, XdsLog } from '../delta.ts';
+import type { Pause, WireDelta, WireIssue, XdsLog } from '../delta.ts';
 import type { Node } from '../wire/discovery.ts';
 import { BACKOFF, Backoff, type BackoffTimes, type StreamEnd } from './backoff.ts';
 import { Credentials, XdsStartError } from './credentials.ts';
@@ -26,6 +26,8 @@ export interface AdsClientOptions {
   readonly types: readonly string[];
   /** Puts what a response changes into force; called for one response at a time. */
   readonly handle: (delta: WireDelta) => Promise<readonly WireIssue[]>;
+  /** What long work asks for pauses from where it begins; without it, it makes none. */
+  readonly begin?: () => Pause;
   readonly log: XdsLog;
   readonly metrics: XdsMetrics;
   readonly times?: Partial<AdsTimes>;
@@ -54,7 +56,7 @@ export class AdsClient {
     this.#credentials = new Credentials(options.settings, options.log);
     this.#times = { ...TIMES, ...options.times };
     this.#backoff = new Backoff(this.#times.backoff);
-    this.session = new Session(options.node, options.types, options.handle);
+    this.session = new Session(options.node, options.types, options.handle, options.begin);
     this.synced = new Promise((resolve) => {
       this.#resolveSynced = resolve;
     });

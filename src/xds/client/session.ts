@@ -1,13 +1,8 @@
-import type { WireDelta, WireIssue } from '../delta.ts';
-import {
-  type DeltaDiscoveryRequest,
-  type DeltaDiscoveryResponse,
-  deltaRequestType,
-  deltaResponseType,
-  type Node,
-} from '../wire/discovery.ts';
+import type { Pause, WireDelta, WireIssue } from '../delta.ts';
+import { type DeltaDiscoveryRequest, deltaRequestType, type Node } from '../wire/discovery.ts';
+import { IncomingResponse } from '../wire/incoming.ts';
 import { cut, nackMessage } from './nack.ts';
-import { Subscription } from './subscription.ts';
+import { type Outcome, Subscription } from './subscription.ts';
 
 /** A response and what is said to it. */
 export interface Answered {
@@ -30,10 +25,20 @@ export interface Answered {
 export class Session {
   readonly #node: Node;
   readonly #types: ReadonlyMap<string, Subscription>;
+  readonly #begin: () => Pause;
 
-  /** `types` in the order in which they are asked for; `handle` is called for one response at a time. */
-  constructor(node: Node, types: readonly string[], handle: (delta: WireDelta) => Promise<readonly WireIssue[]>) {
+  /**
+   * `types` in the order in which they are asked for; `handle` is called for one response at a time. `begin`: what to ask for pauses
+   * while one is read.
+   */
+  constructor(
+    node: Node,
+    types: readonly string[],
+    handle: (delta: WireDelta) => Promise<readonly WireIssue[]>,
+    begin: () => Pause = () => () => null,
+  ) {
     this.#node = node;
+    this.#begin = begin;
     this.#types = new Map(types.map((typeUrl) => [typeUrl, new Subscription(typeUrl, handle)]));
   }
 
@@ -59,25 +64,23 @@ export class Session {
 
   /** Takes one response; a second one is to wait until it is answered. Throws where the bytes are none. */
   async take(bytes: Uint8Array): Promise<Answered> {
-    const response: DeltaDiscoveryResponse = deltaResponseType().decode(bytes);
-    const { type_url: typeUrl = '', nonce = '', resources = [] } = response;
-    const size = resources.reduce((sum, { resource }) => sum + (resource?.value?.length ?? 0), 0);
-    const answered = (result: Answered['result'], issues: readonly WireIssue[], applied: number, removed: number) => ({
+    const response = new IncomingResponse(bytes);
+    const { typeUrl, nonce } = response;
+    const answered = (result: Answered['result'], { issues, ...counts }: Outcome) => ({
       typeUrl,
       result,
       issues,
-      applied,
-      removed,
-      bytes: size,
+      ...counts,
       answer: nonce === '' ? null : answer(typeUrl, nonce, issues),
     });
     const subscription = this.#types.get(typeUrl);
     if (subscription === undefined) {
-      return answered('unknown', [{ key: cut(typeUrl), error: 'the type is not known and was not asked for' }], 0, 0);
+      const issues = [{ key: cut(typeUrl), error: 'the type is not known and was not asked for' }];
+      return answered('unknown', { issues, applied: 0, removed: 0, bytes: bytes.length });
     }
-    const { issues, applied, removed } = await subscription.take(response);
-    const failed = issues.some(({ error }) => error !== undefined);
-    return answered(failed ? 'nack' : issues.length > 0 ? 'warn' : 'ack', issues, applied, removed);
+    const outcome = await subscription.take(response, this.#begin());
+    const failed = outcome.issues.some(({ error }) => error !== undefined);
+    return answered(failed ? 'nack' : outcome.issues.length > 0 ? 'warn' : 'ack', outcome);
   }
 }
 

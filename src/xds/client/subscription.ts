@@ -1,5 +1,6 @@
-import type { WireDelta, WireIssue, WireResource } from '../delta.ts';
-import { type DeltaDiscoveryResponse, type DiscoveryResource, MORE_FOLLOWS } from '../wire/discovery.ts';
+import type { Pause, WireDelta, WireIssue, WireResource } from '../delta.ts';
+import { type Any, MORE_FOLLOWS } from '../wire/discovery.ts';
+import { IncomingResponse } from '../wire/incoming.ts';
 import { cut } from './nack.ts';
 
 /** Refused resources whose reasons are kept, a type. */
@@ -18,6 +19,8 @@ export interface Outcome {
   /** Resources put into force, and taken out of it. */
   readonly applied: number;
   readonly removed: number;
+  /** Bytes of the resources that came. */
+  readonly bytes: number;
 }
 
 /** One type's wildcard subscription: which versions of which resources are in force here. */
@@ -56,24 +59,31 @@ export class Subscription {
 
   /**
    * Takes a response: what is not in force yet is handed on, once. A resource that is refused keeps the version that is in
-   * force, so that the next connection asks for it again.
+   * force, so that the next connection asks for it again. Throws where a resource is none; then nothing was handed on.
    */
-  async take(response: DeltaDiscoveryResponse): Promise<Outcome> {
-    const removed = new Set(response.removed_resources ?? []);
+  async take(response: IncomingResponse, pause: Pause): Promise<Outcome> {
+    const removed = new Set(response.removed);
     const resources = new Map<string, WireResource>();
     const issues: WireIssue[] = [];
-    for (const resource of response.resources ?? []) {
-      const { name = '', version = '' } = resource;
-      const fault = this.#faultOf(resource);
-      if (fault !== null) {
-        issues.push({ key: name, error: fault });
-        this.#refuse(name, version, fault);
-        continue;
-      }
+    let bytes = 0;
+    for (const { name, version, content } of response.resources()) {
+      const rest = pause();
+      if (rest !== null) await rest;
+      bytes += content?.length ?? 0;
       // What is put and removed at once is gone in the end, whatever it was.
       if (removed.has(name)) continue;
-      if (version !== '' && this.#known.get(name) === version) this.#refused.delete(name);
-      else resources.set(name, { name, version, bytes: resource.resource?.value ?? new Uint8Array(0) });
+      if (version !== '' && this.#known.get(name) === version) {
+        this.#refused.delete(name);
+        resources.delete(name);
+        continue;
+      }
+      const any = content === null ? null : IncomingResponse.content(content);
+      const fault = this.#faultOf(name, any);
+      if (fault === null) resources.set(name, { name, version, bytes: any?.value ?? new Uint8Array(0) });
+      else {
+        issues.push({ key: name, error: fault });
+        this.#refuse(name, version, fault);
+      }
     }
     const gone = [...removed].filter((name) => this.#known.has(name));
     if (resources.size > 0 || gone.length > 0) issues.push(...(await this.#apply([...resources.values()], gone)));
@@ -81,6 +91,8 @@ export class Subscription {
     for (const { key, error } of issues) if (error !== undefined) errors.set(key, error);
     let applied = 0;
     for (const { name, version } of resources.values()) {
+      const rest = pause();
+      if (rest !== null) await rest;
       const reason = errors.get(name);
       if (reason !== undefined) this.#refuse(name, version, reason);
       else {
@@ -94,9 +106,9 @@ export class Subscription {
       this.#known.delete(name);
       this.#refused.delete(name);
     }
-    this.#version = response.system_version_info ?? '';
+    this.#version = response.systemVersion;
     this.#synced ||= errors.size === 0 && !this.#version.endsWith(MORE_FOLLOWS);
-    return { issues, applied, removed: gone.length };
+    return { issues, applied, removed: gone.length, bytes };
   }
 
   async #apply(resources: WireResource[], removed: string[]): Promise<readonly WireIssue[]> {
@@ -110,10 +122,10 @@ export class Subscription {
   }
 
   /** What is wrong with the envelope of a resource. */
-  #faultOf({ name = '', resource }: DiscoveryResource): string | null {
+  #faultOf(name: string, content: Any | null): string | null {
     if (name === '') return 'has no name';
-    if (resource === undefined) return 'has no content';
-    const { type_url: type = this.typeUrl } = resource;
+    if (content === null) return 'has no content';
+    const { type_url: type = this.typeUrl } = content;
     return type === this.typeUrl ? null : `is a ${cut(type)} and not a ${this.typeUrl}`;
   }
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Publisher } from '../../../src/primary/publisher.ts';
+import { Turns } from '../../../src/primary/turns.ts';
 import type { Backend, Resource } from '../../../src/resources/types.ts';
 import { SnapshotFullError } from '../../../src/state/shared/snapshot-log.ts';
 import { SnapshotReader } from '../../../src/state/shared/snapshot-reader.ts';
+import { encode } from '../../../src/xds/changes.ts';
 
 function backend(name: string, host = 'h'): Backend {
   return {
@@ -20,6 +22,7 @@ function publisher(maxBytes = 16 * 1024 * 1024) {
   const generations: { generation: number; buffer: SharedArrayBuffer }[] = [];
   const made = new Publisher({
     maxBytes,
+    turns: new Turns(),
     onPublished: () => published++,
     onGeneration: (generation, buffer) => generations.push({ generation, buffer }),
   });
@@ -102,13 +105,13 @@ describe('publisher', () => {
     const { publisher: made } = publisher();
     made.publish([backend('file')]);
     const reader = new SnapshotReader(made.attach(0));
-    expect(await made.apply({ changed: [backend('a'), backend('b')], removed: [] })).toEqual(new Map());
+    expect(await made.apply({ changed: [backend('a'), backend('b')].map(encode), removed: [] })).toEqual(new Map());
     expect(made.version).toBe(2);
     // The same again is nothing; a file's own change leaves the others.
-    await made.apply({ changed: [backend('a')], removed: ['backend/default/never'] });
+    await made.apply({ changed: [encode(backend('a'))], removed: ['backend/default/never'] });
     expect(made.version).toBe(2);
     expect(made.publish([backend('file', 'other')])).toBe(1);
-    await made.apply({ changed: [backend('b', 'other')], removed: ['backend/default/a'] });
+    await made.apply({ changed: [encode(backend('b', 'other'))], removed: ['backend/default/a'] });
     const state = read(reader, new Map());
     expect([...state.values()]).toEqual([backend('file', 'other'), backend('b', 'other')]);
     expect([...made.resources()]).toEqual(expect.arrayContaining([...state.values()]));
@@ -118,7 +121,7 @@ describe('publisher', () => {
     const { publisher: made } = publisher();
     made.publish([backend('file')]);
     const faults = await made.apply({
-      changed: [backend('file', 'other'), backend('given')],
+      changed: [backend('file', 'other'), backend('given')].map(encode),
       removed: ['backend/default/file'],
     });
     expect([...faults.keys()]).toEqual(['backend/default/file']);
@@ -128,7 +131,7 @@ describe('publisher', () => {
     // What one has let go of the other may have.
     await made.apply({ changed: [], removed: ['backend/default/given'] });
     made.publish([backend('given', 'other')]);
-    expect(await made.apply({ changed: [backend('file', 'new')], removed: [] })).toEqual(new Map());
+    expect(await made.apply({ changed: [encode(backend('file', 'new'))], removed: [] })).toEqual(new Map());
     expect([...read(new SnapshotReader(made.attach(0)), new Map()).values()]).toEqual([
       backend('given', 'other'),
       backend('file', 'new'),
@@ -138,7 +141,7 @@ describe('publisher', () => {
   it('publishes a large delta as versions of bounded size, in the order given, removals last', async () => {
     const { publisher: made, published } = publisher();
     const many = Array.from({ length: 1000 }, (_, i) => backend(`b${i}`, 'x'.repeat(i === 500 ? 100_000 : 10)));
-    await made.apply({ changed: many, removed: [] });
+    await made.apply({ changed: many.map(encode), removed: [] });
     await made.apply({ changed: [], removed: many.map(({ key }) => key) });
     const reader = new SnapshotReader(made.attach(0));
     const keys: string[] = [];
@@ -158,7 +161,7 @@ describe('publisher', () => {
   it('refuses of a delta what does not fit, says so, and takes the rest', async () => {
     const { publisher: made } = publisher(64 * 1024);
     const large = backend('large', 'x'.repeat(80_000));
-    const faults = await made.apply({ changed: [backend('a'), large, backend('b')], removed: [] });
+    const faults = await made.apply({ changed: [backend('a'), large, backend('b')].map(encode), removed: [] });
     expect([...faults.keys()]).toEqual([large.key]);
     expect(faults.get(large.key)).toMatch(/snapshotMaxBytes/);
     const state = read(new SnapshotReader(made.attach(0)), new Map());

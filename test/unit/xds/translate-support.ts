@@ -20,13 +20,11 @@ export class House {
   readonly resources = new Map<string, Resource>();
 
   put(name: string, message: object): Translated {
-    return this.#note(
-      this.translator.put(RESOURCE_TYPE, { name, version: '1', bytes: RESOURCE.encode(message as never) }),
-    );
+    return this.#note(this.translator.put(RESOURCE_TYPE, { name, bytes: RESOURCE.encode(message as never) }));
   }
 
   putBytes(name: string, bytes: Uint8Array, typeUrl: string = RESOURCE_TYPE): Translated {
-    return this.#note(this.translator.put(typeUrl, { name, version: '1', bytes }));
+    return this.#note(this.translator.put(typeUrl, { name, bytes }));
   }
 
   putAddress(name: string, message: object): Translated {
