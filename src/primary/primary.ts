@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Loaded } from '../config/source-file.ts';
@@ -93,7 +93,7 @@ export class Primary {
       this.#operationalLog.write(formatRecord(record, this.#settings.logFormat));
     });
     this.#memory = new SharedMemory(this.#settings);
-    const turns = new Turns();
+    const turns = new Turns({ coreOfItsOwn: availableParallelism() > this.#settings.workerThreads });
     this.#publisher = new Publisher({
       maxBytes: this.#settings.snapshotMaxBytes,
       turns,

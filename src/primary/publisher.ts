@@ -39,7 +39,7 @@ export class Publisher {
   /** Generation each living worker reads. */
   readonly #reading = new Map<number, number>();
   #retiring: Compaction[] = [];
-  readonly #spare = new SpareMemory();
+  readonly #spare = new SpareMemory({ ofProcess: true });
   /** Version that the workers have been told of. */
   #announced = 0;
 

@@ -7,15 +7,21 @@ const ALONE_MS = 5;
 const BESIDE_TRAFFIC_MS = 1;
 
 /**
- * Keeps long work in this thread from requests. Workers have threads of their own but not always cores of their own: on a machine
- * whose cores are all busy a request waits, at each thread it passes, for as long as the others have the core.
+ * Keeps long work in this thread from requests. Workers have threads of their own but not always cores of their own: where all cores
+ * are busy a request waits, at each thread it passes, for as long as another has the core.
  */
 export class Turns {
+  readonly #coreOfItsOwn: boolean;
   #besideTraffic = false;
 
-  /** From now on there is traffic to leave time to: work rests for as long as it takes. */
+  /** `coreOfItsOwn`: there are more cores than workers. */
+  constructor({ coreOfItsOwn = false } = {}) {
+    this.#coreOfItsOwn = coreOfItsOwn;
+  }
+
+  /** From now on there is traffic to leave time to: work rests for as long as it takes, unless it takes nobody's core. */
   leaveTime(): void {
-    this.#besideTraffic = true;
+    this.#besideTraffic = !this.#coreOfItsOwn;
   }
 
   /** What a piece of work that begins now asks for pauses. */

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { loadLibC } from './libc.ts';
 
 /** So many changes leave enough behind to be worth it. */
 const MANY_CHANGES = 2_000;
@@ -15,12 +16,14 @@ const QUIET_MS = [1_000, 6_000, 6_000];
  */
 export class SpareMemory {
   readonly #idle: () => boolean;
+  readonly #ofProcess: boolean;
   #changes = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `idle`: whether this thread has nothing else to do. */
-  constructor(idle: () => boolean = () => true) {
+  /** `idle`: whether this thread has nothing else to do. `ofProcess`: what the process has freed goes back to the system with it. */
+  constructor({ idle = () => true, ofProcess = false }: { idle?: () => boolean; ofProcess?: boolean } = {}) {
     this.#idle = idle;
+    this.#ofProcess = ofProcess;
   }
 
   /** So many resources were read. */
@@ -37,6 +40,7 @@ export class SpareMemory {
       if (this.#idle()) {
         this.#changes = 0;
         collector()();
+        if (this.#ofProcess) trim();
         this.#collectLater(others);
       } else timer.refresh();
     }, quietMs);
@@ -54,4 +58,16 @@ function collector(): () => void {
     setFlagsFromString('--no-expose-gc');
   }
   return collect;
+}
+
+/**
+ * glibc keeps what is freed below something that is still in use: after a large response of a control plane some tens of megabytes
+ * (malloc_trim(3)). Other C libraries don't have the function.
+ */
+function trim(): void {
+  try {
+    loadLibC()?.func('int malloc_trim(size_t pad)')(0);
+  } catch {
+    // Not glibc.
+  }
 }

@@ -159,7 +159,7 @@ let generation = reader.generation;
 let listening = -1;
 let bindErrors: string[] = [];
 
-const spare = new SpareMemory(isIdle);
+const spare = new SpareMemory({ idle: isIdle });
 
 /** How long changes may keep requests waiting at one time, and how long they leave to requests then where there are any, ms. */
 const TURN_MS = 1;

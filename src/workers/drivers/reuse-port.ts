@@ -5,9 +5,9 @@
  * handed to `listen`. Elsewhere there is neither: one worker alone listens, and says so.
  */
 import { lookup } from 'node:dns/promises';
-import { createRequire } from 'node:module';
 import { isIP, type Server } from 'node:net';
 import { endianness } from 'node:os';
+import { loadLibC } from '../../state/libc.ts';
 
 export interface SocketOptions {
   /** IP address or name; '' = all addresses (dual stack where `ipv6`). */
@@ -41,7 +41,7 @@ const ERRNO_NAMES: Readonly<Record<number, string>> = {
   99: 'EADDRNOTAVAIL',
 };
 
-interface LibC {
+interface Sockets {
   socket(domain: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
   bind(fd: number, address: Buffer, length: number): number;
@@ -50,17 +50,12 @@ interface LibC {
   errno(): number;
 }
 
-interface Koffi {
-  load(path: string | null): { func(declaration: string): (...values: unknown[]) => number };
-  errno(): number;
-}
-
-let libC: LibC | null | undefined;
+let sockets: Sockets | null | undefined;
 
 /** How several sockets can share a port here; null = not at all. */
 export function reusePortSupport(): 'node' | 'ffi' | null {
   if (nodeHasReusePort()) return 'node';
-  return loadLibC() === null ? null : 'ffi';
+  return loadSockets() === null ? null : 'ffi';
 }
 
 function nodeHasReusePort(): boolean {
@@ -69,27 +64,18 @@ function nodeHasReusePort(): boolean {
   return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }
 
-function loadLibC(): LibC | null {
-  if (libC !== undefined) return libC;
-  libC = null;
-  if (process.platform !== 'linux' || process.arch.startsWith('mips')) return null;
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    // The process itself: whichever C library it is linked with is already there.
-    const library = koffi.load(null);
-    libC = {
-      socket: library.func('int socket(int domain, int type, int protocol)'),
-      setsockopt: library.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
-      bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
-      listen: library.func('int listen(int fd, int backlog)'),
-      close: library.func('int close(int fd)'),
-      errno: () => koffi.errno(),
-    };
-  } catch {
-    // No build of koffi for this platform: the same as a platform without the option.
-    libC = null;
-  }
-  return libC;
+function loadSockets(): Sockets | null {
+  if (sockets !== undefined) return sockets;
+  const libC = loadLibC();
+  sockets = libC && {
+    socket: libC.func('int socket(int domain, int type, int protocol)'),
+    setsockopt: libC.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+    bind: libC.func('int bind(int fd, const void *address, uint32_t length)'),
+    listen: libC.func('int listen(int fd, int backlog)'),
+    close: libC.func('int close(int fd)'),
+    errno: () => libC.errno(),
+  };
+  return sockets;
 }
 
 /**
@@ -146,7 +132,7 @@ async function openSocket(options: SocketOptions): Promise<number> {
 }
 
 function bindSocket(address: string, port: number, dualStack: boolean): number {
-  const c = loadLibC() as LibC;
+  const c = loadSockets() as Sockets;
   const six = isIP(address) === 6;
   const fail = (call: string): never => {
     const errno = c.errno();
