@@ -30,7 +30,7 @@ export class Turns {
     return () => {
       const worked = performance.now() - began;
       if (worked < (this.#besideTraffic ? BESIDE_TRAFFIC_MS : ALONE_MS)) return null;
-      const rest = this.#besideTraffic ? sleep(Math.ceil(worked)) : yieldToOthers();
+      const rest = this.#besideTraffic ? sleep(Math.round(worked)) : yieldToOthers();
       return rest.then(() => {
         began = performance.now();
       });
