@@ -12,8 +12,8 @@ import type { Turns } from './turns.ts';
 const decoder = new TextDecoder();
 
 /** A version holds at most this much of a large delta, so that no worker stops for long over one. */
-const SLICE_CHANGES = 64;
-const SLICE_BYTES = 64 * 1024;
+const SLICE_CHANGES = 32;
+const SLICE_BYTES = 32 * 1024;
 
 export interface PublisherOptions {
   readonly maxBytes: number;

@@ -10,6 +10,9 @@ const MANY_CHANGES = 2_000;
  */
 const QUIET_MS = [1_000, 6_000, 6_000];
 
+/** By then other threads have collected what they saw of it, too, ms. */
+const TRIM_LATER_MS = 2_000;
+
 /**
  * Gives back what a large configuration leaves behind on its way through this thread: several times the configuration, which V8 would
  * keep until as much again is allocated. That stops the thread for a tenth of a second, so it waits for a moment when nobody does.
@@ -40,7 +43,7 @@ export class SpareMemory {
       if (this.#idle()) {
         this.#changes = 0;
         collector()();
-        if (this.#ofProcess) trim();
+        if (this.#ofProcess) setTimeout(trim, TRIM_LATER_MS).unref();
         this.#collectLater(others);
       } else timer.refresh();
     }, quietMs);

@@ -162,7 +162,7 @@ let bindErrors: string[] = [];
 const spare = new SpareMemory({ idle: isIdle });
 
 /** How long changes may keep requests waiting at one time, and how long they leave to requests then where there are any, ms. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 const TRAFFIC_MS = 2;
 /** A worker without a request for so long has none to leave time to, ms. */
 const NO_TRAFFIC_MS = 1_000;

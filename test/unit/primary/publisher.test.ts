@@ -148,8 +148,8 @@ describe('publisher', () => {
     let versions = 0;
     for (let next = reader.read(); next !== null; next = reader.read(), versions++) {
       const bytes = next.changes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-      expect(next.changes.length).toBeLessThanOrEqual(64);
-      expect(next.changes.length === 1 || bytes <= 64 * 1024).toBe(true);
+      expect(next.changes.length).toBeLessThanOrEqual(32);
+      expect(next.changes.length === 1 || bytes <= 32 * 1024).toBe(true);
       for (const { key, value } of next.changes) keys.push(value === null ? `-${key}` : key);
     }
     expect(keys).toEqual([...many.map(({ key }) => key), ...many.map(({ key }) => `-${key}`)]);
