@@ -23,9 +23,9 @@ const kindOf = (key: string): string => key.slice(0, key.indexOf('/'));
 
 /** The last that was said of a key; null = it is gone. */
 interface Said {
-  resource: EncodedResource | null;
+  resource: Resource | EncodedResource | null;
   /** Names of the wire resources that had a say. */
-  names: readonly string[];
+  readonly names: string[];
 }
 
 /** The changes of several wire resources as one: for each key what was said last. */
@@ -43,7 +43,7 @@ export class Changes {
   add(name: string, { changed, removed }: ResourceChanges): void {
     // A key that goes and comes at once stays.
     for (const key of removed) this.#set(name, key, null);
-    for (const resource of changed) this.#set(name, resource.key, encode(resource));
+    for (const resource of changed) this.#set(name, resource.key, resource);
   }
 
   /** Names of the wire resources that had a say in `key`. */
@@ -56,7 +56,7 @@ export class Changes {
     const removed: string[] = [];
     for (const [key, { resource }] of this.#byKey) {
       if (resource === null) removed.push(key);
-      else getOrAdd(changed, rankOf(resource.kind), (): EncodedResource[] => []).push(resource);
+      else getOrAdd(changed, rankOf(resource.kind), (): EncodedResource[] => []).push(encode(resource));
     }
     return {
       changed: [...changed].sort(([a], [b]) => a - b).flatMap(([, resources]) => resources),
@@ -64,17 +64,19 @@ export class Changes {
     };
   }
 
-  #set(name: string, key: string, resource: EncodedResource | null): void {
+  #set(name: string, key: string, resource: Resource | null): void {
     const said = this.#byKey.get(key);
-    if (said === undefined) this.#byKey.set(key, { resource, names: [name] });
+    if (said === undefined) this.#byKey.set(key, { resource: resource && encode(resource), names: [name] });
     else {
+      // What several have a say in comes with each of them, and grows: it is encoded once all have spoken.
       said.resource = resource;
-      if (!said.names.includes(name)) said.names = [...said.names, name];
+      if (said.names.at(-1) !== name && !said.names.includes(name)) said.names.push(name);
     }
   }
 }
 
 /** A resource to be put into force. */
-export function encode(resource: Resource): EncodedResource {
+export function encode(resource: Resource | EncodedResource): EncodedResource {
+  if ('json' in resource) return resource;
   return { kind: resource.kind, key: resource.key, json: Buffer.from(JSON.stringify(resource)) };
 }

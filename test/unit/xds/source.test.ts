@@ -205,5 +205,7 @@ test('changes of several resources to one key are one, and a fault of it is thei
   changes.add('m2', { changed: [made('llmRouter/r', '2')], removed: [] });
   expect(changes.inOrder().changed.map(saidBy)).toEqual(['2']);
   expect(changes.namesOf('llmRouter/r')).toEqual(['m1', 'm2']);
+  changes.add('m3', { changed: [], removed: ['llmRouter/r'] });
+  expect(changes.inOrder()).toEqual({ changed: [], removed: ['llmRouter/r'] });
   expect(changes.namesOf('else')).toEqual([]);
 });
