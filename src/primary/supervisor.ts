@@ -34,12 +34,6 @@ setFlagsFromString('--initial-old-space-size=256');
  */
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-/**
- * After a full collection the old generation may grow to three times what is left of it. V8 would reckon with a third more at times, of which
- * the buffers of one response of a control plane take up most: every other response then marked the whole heap.
- */
-setFlagsFromString('--heap-growing-percent=200');
-
 /** One life of a worker, as whoever listens to it sees it. */
 export interface WorkerLife {
   /** The thread exists and can be sent to; `thread` is its `threadId`, never used twice. */
