@@ -9,7 +9,7 @@ import { main } from './lib/build.mjs';
 import { constantRate } from './lib/constant-rate.mjs';
 import { outDir } from './lib/options.mjs';
 import { freePort, start, stop, usage } from './lib/processes.mjs';
-import { machine, number, table, writeSection } from './lib/report.mjs';
+import { machine, median, number, table, writeSection } from './lib/report.mjs';
 import { BUSY_PATH, COUNT, FLIPPED_PATH } from './scale/resources.mjs';
 
 const WORKERS = 2;
@@ -285,13 +285,6 @@ async function loadDuring(load, next) {
 
 function rssMiB(pid) {
   return usage(pid).rss / 2 ** 20;
-}
-
-function median(values) {
-  return at(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  );
 }
 
 function at(sorted, share) {

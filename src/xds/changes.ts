@@ -56,7 +56,10 @@ export class Changes {
     const removed: string[] = [];
     for (const [key, { resource }] of this.#byKey) {
       if (resource === null) removed.push(key);
-      else getOrAdd(changed, rankOf(resource.kind), (): EncodedResource[] => []).push(encode(resource));
+      else {
+        const encoded = 'json' in resource ? resource : encode(resource);
+        getOrAdd(changed, rankOf(resource.kind), (): EncodedResource[] => []).push(encoded);
+      }
     }
     return {
       changed: [...changed].sort(([a], [b]) => a - b).flatMap(([, resources]) => resources),
@@ -70,13 +73,12 @@ export class Changes {
     else {
       // What several have a say in comes with each of them, and grows: it is encoded once all have spoken.
       said.resource = resource;
-      if (said.names.at(-1) !== name && !said.names.includes(name)) said.names.push(name);
+      if (!said.names.includes(name)) said.names.push(name);
     }
   }
 }
 
 /** A resource to be put into force. */
-export function encode(resource: Resource | EncodedResource): EncodedResource {
-  if ('json' in resource) return resource;
+export function encode(resource: Resource): EncodedResource {
   return { kind: resource.kind, key: resource.key, json: Buffer.from(JSON.stringify(resource)) };
 }

@@ -15,6 +15,7 @@ import type {
   WireResource,
   XdsLog,
 } from './delta.ts';
+import { inTurns } from './in-turns.ts';
 import { ADDRESS_TYPE, RESOURCE_TYPE } from './wire/discovery.ts';
 
 /** What is asked for, in agentgateway's order. */
@@ -119,9 +120,7 @@ export class XdsSource {
     // First: what goes under one name may come back under another.
     for (const name of removed) changes.add(name, translator.remove(typeUrl, name));
     const pause = this.#options.begin();
-    for (const resource of resources) {
-      const rest = pause();
-      if (rest !== null) await rest;
+    await inTurns(resources, pause, (resource) => {
       const { name } = resource;
       try {
         const translated = translator.put(typeUrl, resource);
@@ -131,7 +130,7 @@ export class XdsSource {
         if (!(error instanceof WireError)) log.error('a resource can not be translated', { key: name, error });
         issues.push({ key: name, error: refusalOf(error) });
       }
-    }
+    });
     const faults = await this.#apply(changes);
     const refused = new Map<string, string>();
     for (const [key, fault] of faults) {
@@ -144,12 +143,10 @@ export class XdsSource {
     if (refused.size > 0) await this.#restore(typeUrl, [...refused.keys()]);
     const kept = getOrAdd(this.#inForce, typeUrl, () => new Map<string, string>());
     for (const name of removed) if (!errors.has(name)) kept.delete(name);
-    for (const { name, bytes } of resources) {
-      const rest = pause();
-      if (rest !== null) await rest;
+    await inTurns(resources, pause, ({ name, bytes }) => {
       if (!errors.has(name))
         kept.set(name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
-    }
+    });
     return issues.filter(({ key, warn }) => warn === undefined || !errors.has(key));
   }
 

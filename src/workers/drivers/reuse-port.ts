@@ -66,15 +66,20 @@ function nodeHasReusePort(): boolean {
 
 function loadSockets(): Sockets | null {
   if (sockets !== undefined) return sockets;
-  const libC = loadLibC();
-  sockets = libC && {
-    socket: libC.func('int socket(int domain, int type, int protocol)'),
-    setsockopt: libC.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
-    bind: libC.func('int bind(int fd, const void *address, uint32_t length)'),
-    listen: libC.func('int listen(int fd, int backlog)'),
-    close: libC.func('int close(int fd)'),
-    errno: () => libC.errno(),
-  };
+  sockets = null;
+  try {
+    const libC = loadLibC();
+    sockets = libC && {
+      socket: libC.func('int socket(int domain, int type, int protocol)'),
+      setsockopt: libC.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+      bind: libC.func('int bind(int fd, const void *address, uint32_t length)'),
+      listen: libC.func('int listen(int fd, int backlog)'),
+      close: libC.func('int close(int fd)'),
+      errno: () => libC.errno(),
+    };
+  } catch {
+    // A C library without one of them.
+  }
   return sockets;
 }
 

@@ -1,4 +1,5 @@
 import type { Pause, WireDelta, WireIssue, WireResource } from '../delta.ts';
+import { inTurns } from '../in-turns.ts';
 import { type Any, MORE_FOLLOWS } from '../wire/discovery.ts';
 import { IncomingResponse } from '../wire/incoming.ts';
 import { cut } from './nack.ts';
@@ -66,16 +67,15 @@ export class Subscription {
     const resources = new Map<string, WireResource>();
     const issues: WireIssue[] = [];
     let bytes = 0;
-    for (const { name, version, content } of response.resources()) {
-      const rest = pause();
-      if (rest !== null) await rest;
+    await inTurns(response.resources(), pause, ({ name, version, content }) => {
       bytes += content?.length ?? 0;
       // What is put and removed at once is gone in the end, whatever it was.
-      if (removed.has(name)) continue;
+      if (removed.has(name)) return;
+      // Without content, too: so servers say that what has a time to live lives on.
       if (version !== '' && this.#known.get(name) === version) {
         this.#refused.delete(name);
         resources.delete(name);
-        continue;
+        return;
       }
       const any = content === null ? null : IncomingResponse.content(content);
       const fault = this.#faultOf(name, any);
@@ -84,15 +84,13 @@ export class Subscription {
         issues.push({ key: name, error: fault });
         this.#refuse(name, version, fault);
       }
-    }
+    });
     const gone = [...removed].filter((name) => this.#known.has(name));
     if (resources.size > 0 || gone.length > 0) issues.push(...(await this.#apply([...resources.values()], gone)));
     const errors = new Map<string, string>();
     for (const { key, error } of issues) if (error !== undefined) errors.set(key, error);
     let applied = 0;
-    for (const { name, version } of resources.values()) {
-      const rest = pause();
-      if (rest !== null) await rest;
+    await inTurns(resources.values(), pause, ({ name, version }) => {
       const reason = errors.get(name);
       if (reason !== undefined) this.#refuse(name, version, reason);
       else {
@@ -100,7 +98,7 @@ export class Subscription {
         this.#refused.delete(name);
         applied++;
       }
-    }
+    });
     for (const name of removed) {
       if (errors.has(name)) continue;
       this.#known.delete(name);

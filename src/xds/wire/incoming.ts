@@ -39,8 +39,10 @@ export class IncomingResponse {
       const next = reader.uint32();
       if (next !== tag) reader.skipType(next & 7);
       else {
-        const message = resource.decode(reader, reader.uint32()) as Partial<Resource>;
-        yield { name: message.name ?? '', version: message.version ?? '', content: contentIn(message) };
+        const message = resource.decode(reader, reader.uint32()) as unknown as Resource;
+        const { name, version } = message;
+        // What was not sent is at the prototype alone, as its default.
+        yield { name, version, content: Object.hasOwn(message, 'resource') ? message.resource : null };
       }
     }
   }
@@ -53,11 +55,6 @@ export class IncomingResponse {
 
 type Head = Record<'system_version_info' | 'type_url' | 'nonce', string> & { removed_resources: string[] };
 type Resource = { name: string; version: string; resource: Uint8Array };
-
-/** What is at its default is at the prototype. */
-function contentIn(message: Partial<Resource>): Uint8Array | null {
-  return Object.hasOwn(message, 'resource') ? (message.resource ?? null) : null;
-}
 
 interface Parts {
   readonly response: protobuf.Type;

@@ -91,6 +91,16 @@ describe('answers', () => {
     expect(seen).toEqual(['+good@1']);
   });
 
+  test('what is in force already needs no content: its time to live goes on', async () => {
+    const { seen, handle } = noting();
+    const { stream } = await opened(handle);
+    stream.send(response('n1', [resource('a', '1')]));
+    await stream.nextRequest();
+    stream.send(response('n2', [{ name: 'a', version: '1' }]));
+    expect(await stream.nextRequest()).toEqual({ type_url: RESOURCE_TYPE, response_nonce: 'n2' });
+    expect(seen).toEqual(['+a@1']);
+  });
+
   test('a type that was not asked for is refused by its name; the next response is taken', async () => {
     const { seen, handle } = noting();
     const { stream, metrics } = await opened(handle);
