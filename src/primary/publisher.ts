@@ -6,6 +6,7 @@ import {
   SnapshotWriter,
 } from '../state/shared/snapshot-log.ts';
 import { SpareMemory } from '../state/spare-memory.ts';
+import { encode } from '../xds/changes.ts';
 import type { EncodedChanges } from '../xds/delta.ts';
 import type { Turns } from './turns.ts';
 
@@ -82,7 +83,7 @@ export class Publisher {
         throw new Error(`${key} is given by the control plane already; remove it from the file, or name it otherwise`);
       }
       keys.add(key);
-      changes.push({ key, value: encode(resource) });
+      changes.push({ key, value: encode(resource).json });
     }
     for (const key of this.#fileKeys) if (!keys.has(key)) changes.push({ key, value: null });
     const changed = this.#write(changes);
@@ -198,8 +199,4 @@ export class Publisher {
       return false;
     });
   }
-}
-
-function encode(resource: Resource): Uint8Array {
-  return Buffer.from(JSON.stringify(resource));
 }
