@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { MAX_CLIENT_HELLO, readClientHello } from './client-hello.ts';
-import { REFUSALS, renderRefusal } from './framing.ts';
 import type { Connection, Peer, PortState } from './node-connection.ts';
+import { REFUSALS, renderRefusal } from './refusals.ts';
 
 /** How every HTTP/2 connection begins (RFC 9113 §3.4), as far as an HTTP/1 request could not go on. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');

@@ -1,7 +1,7 @@
 import type { DownstreamTls } from '../../exchange.ts';
 import type { DownstreamUpgrade } from '../../facts/upgrade.ts';
-import type { CheckedHead } from './framing.ts';
 import type { Peer } from './node-connection.ts';
+import type { CheckedHead } from './request-head.ts';
 
 /** What a client's half of an exchange has whatever the version: who the client is, and what its request announced. */
 export abstract class NodeDownstream {

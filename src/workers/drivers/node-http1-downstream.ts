@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { BodySink, Downstream } from '../../exchange.ts';
-import type { CheckedHead } from './framing.ts';
-import { responseFields, sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
 import { HeadFlusher } from './head-flusher.ts';
 import { NodeDownstream } from './node-downstream.ts';
 import type { Http1Connection } from './node-http1.ts';
 import { BODY, type GatewayRequest } from './node-request.ts';
+import { responseFields, sendableFields } from './reply-fields.ts';
+import type { CheckedHead } from './request-head.ts';
 
 /** Reply bytes waiting for the client above which `write` asks to wait; what node's own mark of 16 KiB says is ignored below. */
 const SEND_HIGH_WATER = 256 * 1024;

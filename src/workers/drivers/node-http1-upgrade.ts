@@ -1,11 +1,11 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { DownstreamUpgrade, UpgradedStream } from '../../facts/upgrade.ts';
-import type { CheckedHead } from './framing.ts';
-import { sendableFields } from './framing.ts';
 import type { Http1Connection } from './node-http1.ts';
 import { Http1Downstream } from './node-http1-downstream.ts';
 import type { GatewayRequest } from './node-request.ts';
+import { sendableFields } from './reply-fields.ts';
+import type { CheckedHead } from './request-head.ts';
 
 /**
  * The client's half of an exchange that may end in a switch of protocols. Until it is granted nothing of what the client sends behind its

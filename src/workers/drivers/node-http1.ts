@@ -1,12 +1,12 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { UpgradedConnection } from '../../facts/upgrade.ts';
-import type { Refusal } from './framing.ts';
-import { REFUSALS, renderRefusal } from './framing.ts';
 import type { Connection, Peer, PortState } from './node-connection.ts';
 import { Stall, unsentMark } from './node-connection.ts';
 import type { Http1Downstream } from './node-http1-downstream.ts';
 import type { GatewayRequest } from './node-request.ts';
+import type { Refusal } from './refusals.ts';
+import { REFUSALS, renderRefusal } from './refusals.ts';
 
 /** Of a request body nobody wants any more, so much is still read before the connection is closed. */
 const DISCARD_BYTES = 256 * 1024;

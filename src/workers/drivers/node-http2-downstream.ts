@@ -4,13 +4,14 @@ import type { Readable } from 'node:stream';
 import type { BodySink, Downstream } from '../../exchange.ts';
 import { BodyReader } from './body-reader.ts';
 import type { DriverLimits } from './driver.ts';
-import type { CheckedHead } from './framing.ts';
-import { isBodyless, readTrailers, responseFields, sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
 import { HeadFlusher } from './head-flusher.ts';
 import { Stall } from './node-connection.ts';
 import { NodeDownstream } from './node-downstream.ts';
 import type { Http2Connection } from './node-http2.ts';
+import { isBodyless, responseFields, sendableFields } from './reply-fields.ts';
+import type { CheckedHead } from './request-head.ts';
+import { readTrailers } from './trailers.ts';
 
 /** Reply bytes of one stream waiting for the client above which `write` asks to wait. */
 const SEND_HIGH_WATER = 128 * 1024;

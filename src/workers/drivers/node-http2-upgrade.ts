@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { DownstreamUpgrade, UpgradedStream } from '../../facts/upgrade.ts';
-import type { CheckedHead } from './framing.ts';
-import { sendableFields } from './framing.ts';
 import { grouped } from './grouped.ts';
 import type { Http2Connection } from './node-http2.ts';
 import { Http2Downstream } from './node-http2-downstream.ts';
+import { sendableFields } from './reply-fields.ts';
+import type { CheckedHead } from './request-head.ts';
 
 /** The client's half of an extended CONNECT (RFC 8441): answered with 200, its stream carries the new protocol. */
 export class Http2UpgradeDownstream extends Http2Downstream {

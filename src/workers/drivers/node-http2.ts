@@ -3,9 +3,9 @@ import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { UpgradedConnection } from '../../facts/upgrade.ts';
 import type { DriverLimits } from './driver.ts';
-import type { Refusal } from './framing.ts';
 import type { Connection, Peer, PortState } from './node-connection.ts';
 import type { Http2Downstream } from './node-http2-downstream.ts';
+import type { Refusal } from './refusals.ts';
 
 export const MAX_CONCURRENT_STREAMS = 128;
 /** Streams a client may reset in one window before it is sent away ("rapid reset", CVE-2023-44487). */

@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { BodySink } from '../../exchange.ts';
-import { readTrailers } from './framing.ts';
+import { readTrailers } from './trailers.ts';
 
 /** Who gets a request's body: no body, nobody asked yet, a stream's reader, a sink, nobody any more. */
 export const BODY = { none: 0, pending: 1, stream: 2, sink: 3, discard: 4 } as const;

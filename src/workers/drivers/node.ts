@@ -8,7 +8,6 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Exchange } from '../../exchange.ts';
 import type { Driver, Listening, ListenOptions } from './driver.ts';
-import { CheckedHead, checkHttp1Head, checkHttp2Head, REFUSALS, Refusal } from './framing.ts';
 import { Accepted } from './node-accepted.ts';
 import type { Connection, PortState } from './node-connection.ts';
 import { Peer } from './node-connection.ts';
@@ -20,6 +19,8 @@ import { Http2Downstream } from './node-http2-downstream.ts';
 import { Http2UpgradeDownstream } from './node-http2-upgrade.ts';
 import { GatewayRequest } from './node-request.ts';
 import { readTlsFacts, TlsServers } from './node-tls.ts';
+import { REFUSALS, Refusal } from './refusals.ts';
+import { CheckedHead, checkHttp1Head, checkHttp2Head } from './request-head.ts';
 import { listenOn } from './reuse-port.ts';
 import { serve } from './serve.ts';
 

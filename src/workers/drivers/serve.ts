@@ -1,6 +1,6 @@
 import type { Exchange } from '../../exchange.ts';
 import type { ListenOptions } from './driver.ts';
-import { REFUSALS } from './framing.ts';
+import { REFUSALS } from './refusals.ts';
 
 const BODY = `${REFUSALS.internal.message}\n`;
 const HEADERS = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(Buffer.byteLength(BODY))];

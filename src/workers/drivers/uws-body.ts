@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { BodySink } from '../../exchange.ts';
 import { BodyReader, type BodySource } from './body-reader.ts';
-import { type CheckedHead, REFUSALS, type Refusal } from './framing.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
+import type { CheckedHead } from './request-head.ts';
 import type { Slabs } from './slabs.ts';
 import type { UwsResponse } from './uws-binding.ts';
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { isSendable, sendableFields } from './framing.ts';
+import { isSendable, sendableFields } from './reply-fields.ts';
 import type { UwsResponse } from './uws-binding.ts';
 
 const STATUS_LINES = new Map<number, string>();

@@ -1,5 +1,5 @@
-import { isBodyless, responseFields } from './framing.ts';
 import type { HeadFlusher, HeldHead } from './head-flusher.ts';
+import { isBodyless, responseFields } from './reply-fields.ts';
 import type { UwsResponse } from './uws-binding.ts';
 import type { UwsBody } from './uws-body.ts';
 import { announcesNothing, isPlainEventStream, writeFields } from './uws-fields.ts';

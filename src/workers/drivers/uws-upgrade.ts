@@ -1,5 +1,5 @@
 import type { DownstreamUpgrade } from '../../facts/upgrade.ts';
-import type { CheckedHead } from './framing.ts';
+import type { CheckedHead } from './request-head.ts';
 import type { UwsContext, UwsResponse } from './uws-binding.ts';
 import { UwsDownstream, type UwsPortState } from './uws-downstream.ts';
 import { UwsWebSocket, type UwsWebSocketPort } from './uws-websocket.ts';

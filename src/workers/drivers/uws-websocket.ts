@@ -1,5 +1,5 @@
 import type { DriverWebSocket, UpgradedWebSocket, WebSocketReceiver } from '../../facts/upgrade.ts';
-import { responseFields } from './framing.ts';
+import { responseFields } from './reply-fields.ts';
 import type { UwsContext, UwsResponse, UwsSocket, UwsSocketBehavior } from './uws-binding.ts';
 import { writeFields } from './uws-fields.ts';
 

@@ -10,8 +10,9 @@
  */
 import { Exchange } from '../../exchange.ts';
 import type { Driver, Listening, ListenOptions } from './driver.ts';
-import { checkHttp1Head, REFUSALS, Refusal } from './framing.ts';
 import { HeadFlusher } from './head-flusher.ts';
+import { REFUSALS, Refusal } from './refusals.ts';
+import { checkHttp1Head } from './request-head.ts';
 import { serve } from './serve.ts';
 import { Slabs } from './slabs.ts';
 import type { UwsApp, UwsBinding, UwsContext, UwsRequest, UwsResponse } from './uws-binding.ts';

@@ -1,16 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  CheckedHead,
-  checkHttp1Head,
-  checkHttp2Head,
-  isSendable,
-  REFUSALS,
-  type Refusal,
-  readTrailers,
-  responseFields,
-  sendableFields,
-} from '../../../src/workers/drivers/framing.ts';
-import { readAuthority, readTarget, removeDotSegments } from '../../../src/workers/drivers/target.ts';
+import { REFUSALS, type Refusal } from '../../../src/workers/drivers/refusals.ts';
+import { CheckedHead, checkHttp1Head, checkHttp2Head } from '../../../src/workers/drivers/request-head.ts';
 
 const HOST = ['Host', 'a.test'];
 
@@ -131,92 +121,5 @@ describe('HTTP/2 heads', () => {
 
   test('a declared body on a stream that has ended is refused', () => {
     expect(http2([...PSEUDO, 'content-length', '1'], false)).toBe(REFUSALS.framing);
-  });
-});
-
-describe('targets', () => {
-  test.each([
-    ['/a/b/../c', '/a/c'],
-    ['/a/./b/.', '/a/b/'],
-    ['/..', '/'],
-    ['/../..//a', '//a'],
-    ['/a/%2e%2E/b', '/b'],
-    ['/a/.%2e', '/'],
-    ['/a/%2e', '/a/'],
-    ['/a/...', '/a/...'],
-    ['/a/%2e%2e%2e', '/a/%2e%2e%2e'],
-    ['/a//../b', '/a/b'],
-    ['/%2E%2E%2Fetc', '/%2E%2E%2Fetc'],
-  ])('%s is %s', (given, path) => {
-    expect(readTarget(`${given}?q=/../`)).toEqual({ path, query: 'q=/../' });
-    expect(removeDotSegments(path)).toBe(path);
-  });
-
-  test.each(['', 'a', '/a b', '/a\u0001', '/\u00e9', '/a#b', '/a\\b', '/%00', '/a\u007f', '/?a b'])(
-    '%j is none',
-    (given) => {
-      expect(readTarget(given)).toBeNull();
-    },
-  );
-
-  test.each([
-    ['A.test', 'a.test', 'a.test'],
-    ['a:8080', 'a:8080', 'a'],
-    ['[2001:DB8::1]:443', '[2001:db8::1]:443', '[2001:db8::1]'],
-    ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
-    ['a:', 'a:', 'a'],
-  ])('authority %s', (given, authority, host) => {
-    expect(readAuthority(given)).toMatchObject({ authority, host });
-  });
-
-  test.each(['', ':80', 'a b', 'u@a', 'a/b', 'a:65536', 'a:8a', '[::1', '[a]', '[::1]x', 'a%41', 'a,b:1:2', 'é'])(
-    'authority %j is none',
-    (given) => {
-      expect(readAuthority(given)).toBeNull();
-    },
-  );
-});
-
-describe('reply fields', () => {
-  test('the same array where nothing is to be removed', () => {
-    const fields = ['content-type', 'a', 'content-length', '1'];
-    expect(responseFields(200, fields)).toBe(fields);
-  });
-
-  test("without the connection's own, and without a length on 204", () => {
-    const fields = [
-      'connection',
-      'x',
-      'a',
-      '1',
-      'transfer-encoding',
-      'chunked',
-      'content-length',
-      '0',
-      'upgrade',
-      'h2c',
-    ];
-    expect(responseFields(204, fields)).toEqual(['a', '1']);
-    expect(responseFields(200, fields)).toEqual(['a', '1', 'content-length', '0']);
-  });
-
-  test('text beyond Latin-1 goes as UTF-8 bytes, what would split is left out', () => {
-    expect(sendableFields(['a', '\u20ac', 'b', 'x\r\ny: z', 'c d', 'v', 'e', 'caf\u00e9'])).toEqual([
-      'a',
-      '\u00e2\u0082\u00ac',
-      'e',
-      'caf\u00e9',
-    ]);
-    expect(isSendable('a', 'x\0')).toBe(false);
-    expect(isSendable('', 'x')).toBe(false);
-  });
-
-  test('trailers that would change framing or routing are dropped', () => {
-    expect(readTrailers(['X-Sum', '1', 'Content-Length', '3', 'HOST', 'x', 'grpc-status', '0'])).toEqual([
-      'x-sum',
-      '1',
-      'grpc-status',
-      '0',
-    ]);
   });
 });

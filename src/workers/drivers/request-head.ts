@@ -4,39 +4,8 @@
  * refused. References are to RFC 9112 (HTTP/1.1), RFC 9110 (semantics) and RFC 9113 (HTTP/2).
  */
 import { HeaderList } from '../../headers.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
 import { isDigit, readAbsoluteForm, readAuthority, readTarget, sameAuthority } from './target.ts';
-
-/** Why a request is refused: its status, a label for metrics, and the line the client is told. */
-export class Refusal {
-  readonly status: number;
-  readonly reason: string;
-  readonly message: string;
-
-  constructor(status: number, reason: string, message: string) {
-    this.status = status;
-    this.reason = reason;
-    this.message = message;
-  }
-}
-
-/** Every refusal there is; `reason` is its label in `downstream_rejected_total`. */
-export const REFUSALS = {
-  syntax: new Refusal(400, 'syntax', 'The request is not valid HTTP.'),
-  target: new Refusal(400, 'target', 'The request target is not valid.'),
-  authority: new Refusal(400, 'authority', 'The request needs exactly one valid Host.'),
-  authorityMismatch: new Refusal(400, 'authority_mismatch', 'The request target and Host name different authorities.'),
-  framing: new Refusal(400, 'framing', "The request's Content-Length or Transfer-Encoding is not valid."),
-  fieldSyntax: new Refusal(400, 'field_syntax', 'A header field is not valid.'),
-  body: new Refusal(400, 'body', 'The request body is not valid.'),
-  method: new Refusal(501, 'method', 'The request method is not served here.'),
-  version: new Refusal(505, 'version', 'Only HTTP/1.0, HTTP/1.1 and HTTP/2 are served here.'),
-  headTooLarge: new Refusal(431, 'head_too_large', "The request's header fields are too large or too many."),
-  bodyTooLarge: new Refusal(413, 'body_too_large', 'The request body comes faster than it can be taken.'),
-  expectation: new Refusal(417, 'expectation', 'Only the expectation 100-continue is served here.'),
-  headTimeout: new Refusal(408, 'head_timeout', "The request's header fields did not arrive in time."),
-  bodyTimeout: new Refusal(408, 'body_timeout', 'The request body did not arrive in time.'),
-  internal: new Refusal(500, 'internal', 'The gateway failed to handle this request.'),
-} as const satisfies Record<string, Refusal>;
 
 /** A head that passed, in the form Exchange takes. */
 export class CheckedHead {
@@ -296,40 +265,6 @@ export function checkHttp2Head(
   return setTarget(head, target, pseudoAuthority ?? host, 1);
 }
 
-/** Fields that must not come as trailers (RFC 9110 §6.5.1): framing, routing, authentication and what controls processing. */
-const NOT_IN_TRAILERS = new Set([
-  'authorization',
-  'cache-control',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
-  'cookie',
-  'expect',
-  'host',
-  'keep-alive',
-  'max-forwards',
-  'proxy-authorization',
-  'proxy-connection',
-  'range',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Trailers as the exchange sees them: lower-case names, none that must not be there. */
-export function readTrailers(raw: readonly string[]): string[] {
-  const trailers: string[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] as string).toLowerCase();
-    if (!NOT_IN_TRAILERS.has(name) && name.charCodeAt(0) !== 0x3a) trailers.push(name, raw[i + 1] as string);
-  }
-  return trailers;
-}
-
 /** Whether a comma-separated list holds `token` (parameters and case aside). */
 function hasToken(list: string, token: string): boolean {
   for (const part of list.toLowerCase().split(',')) {
@@ -337,77 +272,4 @@ function hasToken(list: string, token: string): boolean {
     if ((semicolon === -1 ? part : part.slice(0, semicolon)).trim() === token) return true;
   }
   return false;
-}
-
-/** Whether a reply of `status` to `method` has no body whatever its fields say (RFC 9112 §6.3 rule 1). */
-export function isBodyless(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304;
-}
-
-/**
- * The reply's fields without those that are the driver's own affair (RFC 9110 §7.6.1, RFC 9112 §6.1), and without the
- * content-length that 204 must not have. The same array where there is nothing to remove.
- */
-export function responseFields(status: number, headers: readonly string[]): readonly string[] {
-  for (let i = 0; i < headers.length; i += 2) {
-    if (isDriversOwn(headers[i] as string, status)) {
-      const kept: string[] = [];
-      for (let j = 0; j < headers.length; j += 2) {
-        if (!isDriversOwn(headers[j] as string, status)) kept.push(headers[j] as string, headers[j + 1] as string);
-      }
-      return kept;
-    }
-  }
-  return headers;
-}
-
-function isDriversOwn(name: string, status: number): boolean {
-  switch (name.length) {
-    case 7:
-      // RFC 9110 §15.5.22: a 426 says what to switch to.
-      return name === 'upgrade' && status !== 426;
-    case 10:
-      return name === 'connection' || name === 'keep-alive';
-    case 14:
-      return status === 204 && name === 'content-length';
-    case 16:
-      return name === 'proxy-connection';
-    case 17:
-      return name === 'transfer-encoding';
-    default:
-      return false;
-  }
-}
-
-const NOT_FIELD_NAME = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
-/** Anything but HTAB, SP, visible ASCII and obs-text (RFC 9110 §5.5). */
-const NOT_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** Whether a field can be sent as it is. */
-export function isSendable(name: string, value: string): boolean {
-  return name !== '' && !NOT_FIELD_NAME.test(name) && !NOT_FIELD_VALUE.test(value);
-}
-
-/**
- * A list that can be sent, made from one that can't: text beyond Latin-1 goes out as its UTF-8 bytes, a field with control
- * characters or an invalid name is left out.
- */
-export function sendableFields(headers: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    let value = headers[i + 1] as string;
-    if (!isSendable(name, value)) value = Buffer.from(value, 'utf8').toString('latin1');
-    if (isSendable(name, value)) kept.push(name, value);
-  }
-  return kept;
-}
-
-/** The refusal as a whole HTTP/1.1 message that closes the connection. */
-export function renderRefusal(refusal: Refusal, reasonPhrase: string): string {
-  const body = `${refusal.message}\n`;
-  return (
-    `HTTP/1.1 ${refusal.status} ${reasonPhrase}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n` +
-    `date: ${new Date().toUTCString()}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  );
 }
