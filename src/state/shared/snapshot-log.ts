@@ -1,15 +1,19 @@
 import {
+  endOf,
   GENERATION,
   HEADER_BYTES,
   KEY_LENGTH,
   LENGTH,
+  openLog,
   PUBLISH_BYTES,
   PUBLISH_LENGTH,
   RECORD_BYTES,
   REMOVED,
   recordBytes,
+  saysAt,
   UNIT,
   VALUE_LENGTH,
+  valueAt,
 } from './snapshot-format.ts';
 
 /** The snapshot log's writing end; see snapshot-format.ts. */
@@ -41,14 +45,6 @@ export class SnapshotFullError extends Error {
   }
 }
 
-/** Where a key's last record is. */
-interface Live {
-  version: number;
-  /** Byte offset and length of the value. */
-  start: number;
-  length: number;
-}
-
 export interface Compaction {
   readonly generation: number;
   readonly buffer: SharedArrayBuffer;
@@ -59,7 +55,8 @@ export interface Compaction {
 /** The one writer. */
 export class SnapshotWriter {
   readonly #maxBytes: number;
-  readonly #live = new Map<string, Live>();
+  /** Key → byte offset of its last record. */
+  readonly #live = new Map<string, number>();
   #buffer: SharedArrayBuffer;
   #generation = 1;
   #version = 0;
@@ -110,8 +107,8 @@ export class SnapshotWriter {
 
   /** A copy of the key's value, or null. */
   get(key: string): Uint8Array | null {
-    const live = this.#live.get(key);
-    return live === undefined ? null : new Uint8Array(this.#buffer, live.start, live.length).slice();
+    const at = this.#live.get(key);
+    return at === undefined ? null : (valueAt(openLog(this.#buffer, this.#length), at)?.slice() ?? null);
   }
 
   has(key: string): boolean {
@@ -127,10 +124,12 @@ export class SnapshotWriter {
     const last = new Map<string, Uint8Array | null>();
     for (const { key, value } of changes) last.set(key, value);
     const keys = new Map<string, Buffer>();
+    const before = openLog(this.#buffer, this.#length);
     let bytes = PUBLISH_BYTES;
     let liveBytes = this.#liveBytes;
     for (const [key, value] of last) {
-      if (!this.#differs(key, value)) {
+      const at = this.#live.get(key);
+      if (at === undefined ? value === null : value !== null && saysAt(before, at, value)) {
         last.delete(key);
         continue;
       }
@@ -138,8 +137,7 @@ export class SnapshotWriter {
       const keyBytes = Buffer.from(key);
       keys.set(key, keyBytes);
       bytes += recordBytes(keyBytes.length, value?.length ?? 0);
-      const live = this.#live.get(key);
-      if (live !== undefined) liveBytes -= recordBytes(keyBytes.length, live.length);
+      if (at !== undefined) liveBytes -= endOf(before, at) - at;
       if (value !== null) liveBytes += recordBytes(keyBytes.length, value.length);
     }
     if (last.size === 0) return 0;
@@ -155,10 +153,9 @@ export class SnapshotWriter {
     let at = writePublish(view, this.#length, version, bytes);
     for (const [key, keyBytes] of keys) {
       const value = last.get(key) ?? null;
-      const start = at + RECORD_BYTES + keyBytes.length;
-      at = writeRecord(view, memory, at, version, keyBytes, value);
       if (value === null) this.#live.delete(key);
-      else this.#live.set(key, { version, start, length: value.length });
+      else this.#live.set(key, at);
+      at = writeRecord(view, memory, at, version, keyBytes, value);
     }
     commit(this.#buffer, end);
     this.#length = end;
@@ -172,15 +169,13 @@ export class SnapshotWriter {
     const old = this.#buffer;
     const oldBytes = this.#length;
     const buffer = this.#nextGeneration();
-    const from = new Uint8Array(old);
-    const view = new DataView(buffer);
-    const memory = new Uint8Array(buffer);
-    let at = writePublish(view, HEADER_BYTES, this.#version, this.#liveBytes - HEADER_BYTES);
-    for (const [key, live] of this.#live) {
-      const keyBytes = Buffer.from(key);
-      const start = at + RECORD_BYTES + keyBytes.length;
-      at = writeRecord(view, memory, at, live.version, keyBytes, from.subarray(live.start, live.start + live.length));
-      live.start = start;
+    const from = openLog(old, oldBytes);
+    const to = Buffer.from(buffer);
+    let at = writePublish(new DataView(buffer), HEADER_BYTES, this.#version, this.#liveBytes - HEADER_BYTES);
+    for (const [key, start] of this.#live) {
+      const length = from.bytes.copy(to, at, start, endOf(from, start));
+      this.#live.set(key, at);
+      at += length;
     }
     commit(buffer, at);
     this.#buffer = buffer;
@@ -202,13 +197,6 @@ export class SnapshotWriter {
     Atomics.store(new Int32Array(buffer, 0, 2), LENGTH, 0);
     new Uint8Array(buffer, 0, bytes).fill(0);
     this.#spare = buffer;
-  }
-
-  #differs(key: string, value: Uint8Array | null): boolean {
-    const live = this.#live.get(key);
-    if (value === null || live === undefined) return value !== null || live !== undefined;
-    if (live.length !== value.length) return true;
-    return Buffer.compare(Buffer.from(this.#buffer, live.start, live.length), value) !== 0;
   }
 
   #reserve(bytes: number): void {
