@@ -76,7 +76,6 @@ export class ControlPlane {
   #ready(): void {
     if (this.#waiting !== null) clearTimeout(this.#waiting);
     this.#options.readiness.done(PENDING);
-    this.#options.turns.leaveTime();
   }
 
   #late(): void {

@@ -72,6 +72,7 @@ export class Primary {
   readonly #accessLog: LogWriter;
   readonly #operationalLog: LogWriter;
   readonly #memory: SharedMemory;
+  readonly #turns: Turns;
   readonly #publisher: Publisher;
   readonly #supervisor: Supervisor;
   readonly #mailboxes = new MailboxHub();
@@ -93,10 +94,10 @@ export class Primary {
       this.#operationalLog.write(formatRecord(record, this.#settings.logFormat));
     });
     this.#memory = new SharedMemory(this.#settings);
-    const turns = new Turns({ coreOfItsOwn: availableParallelism() > this.#settings.workerThreads });
+    this.#turns = new Turns({ coreOfItsOwn: availableParallelism() > this.#settings.workerThreads });
     this.#publisher = new Publisher({
       maxBytes: this.#settings.snapshotMaxBytes,
-      turns,
+      turns: this.#turns,
       onPublished: () => this.#supervisor.broadcast({ type: 'snapshot' }),
       onGeneration: (generation, snapshot) => this.#supervisor.broadcast({ type: 'generation', generation, snapshot }),
     });
@@ -128,7 +129,7 @@ export class Primary {
             log: this.log,
             readiness: this.#readiness,
             apply: (changes) => this.#configuration.apply(changes),
-            turns,
+            turns: this.#turns,
             served: () => this.#supervisor.applied(this.#publisher.version),
             serves: () => this.#supervisor.status().some(({ ports }) => ports.length > 0),
           });
@@ -253,6 +254,9 @@ export class Primary {
 
   #message(index: number, message: Exclude<FromWorker, { type: 'metrics' }>): void {
     switch (message.type) {
+      case 'traffic':
+        this.#turns.leaveTime();
+        return;
       case 'lines':
         this.#drainLines(index);
         return;

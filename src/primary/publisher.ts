@@ -15,6 +15,8 @@ const decoder = new TextDecoder();
 /** A version holds at most this much of a large delta, so that no worker stops for long over one. */
 const SLICE_CHANGES = 32;
 const SLICE_BYTES = 32 * 1024;
+/** Where there is always traffic, what a large delta leaves behind is given back after this time all the same, ms. */
+const PATIENCE_MS = 30_000;
 
 export interface PublisherOptions {
   readonly maxBytes: number;
@@ -40,13 +42,18 @@ export class Publisher {
   /** Generation each living worker reads. */
   readonly #reading = new Map<number, number>();
   #retiring: Compaction[] = [];
-  readonly #spare = new SpareMemory({ ofProcess: true });
+  readonly #spare: SpareMemory;
   /** Version that the workers have been told of. */
   #announced = 0;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#writer = new SnapshotWriter({ maxBytes: options.maxBytes });
+    this.#spare = new SpareMemory({
+      idle: () => !options.turns.besideTraffic,
+      patienceMs: PATIENCE_MS,
+      ofProcess: true,
+    });
   }
 
   get version(): number {

@@ -17,8 +17,9 @@ const HEALTHY_MS = 30_000;
 const YOUNG_MIB = Number.parseInt(process.versions.node, 10) < 22 ? 64 : 32;
 
 // Every core has a worker of its own: helper threads for each worker's scavenges would only take the others' time (a tenth of a streamed
-// or large request's CPU). V8 reads the flag at each collection.
+// or large request's CPU), and so would more than one that marks while a full collection is prepared. V8 reads the flags at each collection.
 setFlagsFromString('--no-parallel-scavenge');
+setFlagsFromString('--concurrent-marking-max-worker-num=1');
 
 /**
  * Below this many MiB of old generation and memory outside of the heap (request bodies) V8 starts no full collection. By itself it sets

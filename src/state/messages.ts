@@ -43,6 +43,8 @@ export type FromWorker =
   | { type: 'moved'; generation: number }
   /** What the worker's metrics changed by since its last push. */
   | { type: 'metrics'; metrics: PushedMetrics }
+  /** The worker has requests; said once a second. */
+  | { type: 'traffic' }
   /** Access-log lines wait in the worker's ring. */
   | { type: 'lines' }
   /** An operational log record. */

@@ -19,20 +19,32 @@ const TRIM_LATER_MS = 2_000;
  */
 export class SpareMemory {
   readonly #idle: () => boolean;
+  readonly #patienceMs: number;
   readonly #ofProcess: boolean;
   #changes = 0;
+  #waitsSince = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `idle`: whether this thread has nothing else to do. `ofProcess`: what the process has freed goes back to the system with it. */
-  constructor({ idle = () => true, ofProcess = false }: { idle?: () => boolean; ofProcess?: boolean } = {}) {
+  /**
+   * `idle`: whether nobody would wait. `patienceMs`: after how long, ms, it is done although somebody does. `ofProcess`: what the process
+   * has freed goes back to the system with it.
+   */
+  constructor({
+    idle,
+    patienceMs = Number.POSITIVE_INFINITY,
+    ofProcess = false,
+  }: { idle: () => boolean; patienceMs?: number; ofProcess?: boolean }) {
     this.#idle = idle;
+    this.#patienceMs = patienceMs;
     this.#ofProcess = ofProcess;
   }
 
   /** So many resources were read. */
   used(changes: number): void {
     this.#changes += changes;
-    if (this.#changes >= MANY_CHANGES) this.#collectLater(QUIET_MS);
+    if (this.#changes < MANY_CHANGES) return;
+    if (this.#timer === null) this.#waitsSince = performance.now();
+    this.#collectLater(QUIET_MS);
   }
 
   #collectLater([quietMs, ...others]: readonly number[]): void {
@@ -40,12 +52,15 @@ export class SpareMemory {
     this.#timer = null;
     if (quietMs === undefined) return;
     const timer = setTimeout(() => {
-      if (this.#idle()) {
-        this.#changes = 0;
-        collector()();
-        if (this.#ofProcess) setTimeout(trim, TRIM_LATER_MS).unref();
-        this.#collectLater(others);
-      } else timer.refresh();
+      if (!this.#idle() && performance.now() - this.#waitsSince < this.#patienceMs) {
+        timer.refresh();
+        return;
+      }
+      this.#changes = 0;
+      collector()();
+      this.#waitsSince = performance.now();
+      if (this.#ofProcess) setTimeout(trim, TRIM_LATER_MS).unref();
+      this.#collectLater(others);
     }, quietMs);
     this.#timer = timer.unref();
   }
@@ -63,14 +78,21 @@ function collector(): () => void {
   return collect;
 }
 
+let mallocTrim: ((pad: number) => void) | null = null;
+
 /**
  * glibc keeps what is freed below something that is still in use: after a large response of a control plane some tens of megabytes
  * (malloc_trim(3)). Other C libraries don't have the function.
  */
 function trim(): void {
+  mallocTrim ??= findMallocTrim();
+  mallocTrim(0);
+}
+
+function findMallocTrim(): (pad: number) => void {
   try {
-    loadLibC()?.func('int malloc_trim(size_t pad)')(0);
+    return loadLibC()?.func('int malloc_trim(size_t pad)') ?? (() => undefined);
   } catch {
-    // Not glibc.
+    return () => undefined;
   }
 }

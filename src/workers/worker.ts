@@ -34,6 +34,7 @@ import { Binds } from './binds.ts';
 import { chooseDriver } from './drivers/select.ts';
 import { Pipeline, PipelineReplier } from './pipeline.ts';
 import { Plan } from './plan.ts';
+import { Traffic } from './traffic.ts';
 
 /**
  * One worker thread: replays the snapshot log into a plan, listens on its binds and serves. It owns its connections and nothing
@@ -54,6 +55,7 @@ const accessLog = new AccessLog({
   announce: () => send({ type: 'lines' }),
 });
 const recorder = new Recorder(metrics, accessLog);
+const traffic = new Traffic(() => recorder.open);
 const bodies = MemoryBudget.open(boot.memory, BUDGET.bodies, index);
 const reply = new PipelineReplier(recorder, log, { serverTiming: settings.serverTiming, bodies });
 
@@ -144,13 +146,16 @@ const binds = new Binds({
   index,
   chooseDriver,
   serve: (exchange, bindKey) => {
-    requests++;
+    traffic.begin();
     recorder.begin();
     pipeline.serve(exchange, bindKey);
   },
 });
 const push = new MetricsPush(metrics, (deltas, transfer) => send({ type: 'metrics', metrics: deltas }, transfer), {
-  collect: () => binds.collect(),
+  collect: () => {
+    binds.collect();
+    if (traffic.present) send({ type: 'traffic' });
+  },
 });
 let mailbox: Mailbox | null = null;
 
@@ -159,29 +164,15 @@ let generation = reader.generation;
 let listening = -1;
 let bindErrors: string[] = [];
 
-const spare = new SpareMemory({ idle: isIdle });
+const spare = new SpareMemory({ idle: () => !traffic.present });
 
 /** How long changes may keep requests waiting at one time, and how long they leave to requests then where there are any, ms. */
 const TURN_MS = 0.5;
 const TRAFFIC_MS = 2;
-/** A worker without a request for so long has none to leave time to, ms. */
-const NO_TRAFFIC_MS = 1_000;
-let requests = 0;
-let requestsOnce = 0;
-let seen = { requests: 0, at: Number.NEGATIVE_INFINITY };
-
-/** Whether no request has come since this was asked last, and none is under way. */
-function isIdle(): boolean {
-  const idle = requests === requestsOnce && recorder.open === 0;
-  requestsOnce = requests;
-  return idle;
-}
 
 async function yieldToTraffic(): Promise<void> {
   await nextTurn();
-  const now = performance.now();
-  if (requests !== seen.requests || recorder.open > 0) seen = { requests, at: now };
-  if (now - seen.at < NO_TRAFFIC_MS) await pause(TRAFFIC_MS);
+  if (traffic.present) await pause(TRAFFIC_MS);
 }
 
 /** Applies everything published since the last time, each version whole, then opens and closes ports. Traffic goes on in between. */
