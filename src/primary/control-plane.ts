@@ -2,7 +2,7 @@ import type { Catalogue } from '../resources/catalogue.ts';
 import type { Settings, XdsSettings } from '../resources/settings.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { ApplyChanges } from '../xds/delta.ts';
+import type { ApplyChanges, CurrentResource } from '../xds/delta.ts';
 import { XdsSource, type XdsStatus } from '../xds/source.ts';
 import { Translator } from '../xds/translate/index.ts';
 import type { Readiness } from './readiness.ts';
@@ -21,6 +21,7 @@ export interface ControlPlaneOptions {
   readonly log: Logger;
   readonly readiness: Readiness;
   readonly apply: ApplyChanges;
+  readonly current: CurrentResource;
   readonly turns: Turns;
   /** Resolves once the workers serve all that was published. */
   served(): Promise<void>;
@@ -40,12 +41,13 @@ export class ControlPlane {
 
   constructor(xds: XdsSettings, options: ControlPlaneOptions) {
     this.#options = options;
-    const { settings, catalogue, version, metrics, log, apply, turns } = options;
+    const { settings, catalogue, version, metrics, log, apply, current, turns } = options;
     const { statsAddr } = settings;
     this.#source = new XdsSource({
       settings: xds,
       translator: new Translator(catalogue, settings.customFunctions),
       apply,
+      current,
       begin: () => turns.begin(),
       version,
       statsAddress: statsAddr !== null && 'port' in statsAddr ? statsAddr : null,

@@ -129,6 +129,7 @@ export class Primary {
             log: this.log,
             readiness: this.#readiness,
             apply: (changes) => this.#configuration.apply(changes),
+            current: (key) => this.#publisher.get(key),
             turns: this.#turns,
             served: () => this.#supervisor.applied(this.#publisher.version),
             serves: () => this.#supervisor.status().some(({ ports }) => ports.length > 0),

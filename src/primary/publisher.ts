@@ -69,6 +69,11 @@ export class Publisher {
     return this.#retiring.length;
   }
 
+  /** What is in force under a key, as JSON; null = nothing. */
+  get(key: string): Uint8Array | null {
+    return this.#writer.get(key);
+  }
+
   /** Everything in force, read back from what workers read. */
   *resources(): Generator<Resource> {
     for (const key of this.#writer.keys()) {

@@ -32,14 +32,6 @@ interface Said {
 export class Changes {
   readonly #byKey = new Map<string, Said>();
 
-  get empty(): boolean {
-    return this.#byKey.size === 0;
-  }
-
-  get keys(): string[] {
-    return [...this.#byKey.keys()];
-  }
-
   add(name: string, { changed, removed }: ResourceChanges): void {
     // A key that goes and comes at once stays.
     for (const key of removed) this.#set(name, key, null);

@@ -54,6 +54,9 @@ export type ResourceFaults = ReadonlyMap<string, string>;
 /** Puts changes into force, all of them but those that it gives faults of. */
 export type ApplyChanges = (changes: EncodedChanges) => Promise<ResourceFaults>;
 
+/** Gives what is in force under a key, as JSON; null = nothing. */
+export type CurrentResource = (key: string) => Uint8Array | null;
+
 /** Asked between the steps of long work: what to wait for, so that others get the thread; null = nothing. */
 export type Pause = () => Promise<void> | null;
 

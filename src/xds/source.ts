@@ -1,5 +1,5 @@
-import { getOrAdd } from '../resources/maps.ts';
 import type { XdsSettings } from '../resources/settings.ts';
+import type { Resource } from '../resources/types.ts';
 import { WireError } from '../resources/wire.ts';
 import { Changes } from './changes.ts';
 import { AdsClient, type AdsTimes } from './client/client.ts';
@@ -7,6 +7,8 @@ import type { XdsMetrics } from './client/metrics.ts';
 import { type NodeFacts, nodeOf } from './client/node.ts';
 import type {
   ApplyChanges,
+  CurrentResource,
+  EncodedChanges,
   Pause,
   ResourceChanges,
   ResourceFaults,
@@ -22,20 +24,27 @@ import { ADDRESS_TYPE, RESOURCE_TYPE } from './wire/discovery.ts';
 const TYPES = [ADDRESS_TYPE, RESOURCE_TYPE];
 const MAX_SHOWN = 100;
 
-/** What the messages of a control plane mean (`translate/`). */
-export interface WireTranslator {
+/** What the messages of a control plane mean (`translate/`). `Held`: what a name stands for. */
+export interface WireTranslator<Held = unknown> {
   /** Throws WireError where the resource is refused; then what it said before still holds. */
   put(
     typeUrl: string,
     resource: Pick<WireResource, 'name' | 'bytes'>,
   ): ResourceChanges & { readonly warnings: readonly string[] };
   remove(typeUrl: string, name: string): ResourceChanges;
+  held(typeUrl: string, name: string): Held | null;
+  /**
+   * Makes a name stand again for what it did when that was held. `asItWas`: keys of resources of which it knows no more than that they
+   * were there. Throws WireError where that can't be.
+   */
+  restore(typeUrl: string, name: string, held: Held | null): ResourceChanges & { readonly asItWas: readonly string[] };
 }
 
 export interface XdsSourceOptions {
   readonly settings: XdsSettings;
   readonly translator: WireTranslator;
   readonly apply: ApplyChanges;
+  readonly current: CurrentResource;
   /** See AdsClientOptions. */
   readonly begin: () => Pause;
   readonly version: NodeFacts['version'];
@@ -64,11 +73,6 @@ export interface XdsStatus {
 export class XdsSource {
   readonly #options: XdsSourceOptions;
   readonly #client: AdsClient;
-  /**
-   * What is in force as it came, by type and name: where a newer version is refused, its meaning must be that again. Bytes as the
-   * characters of a string, which is less than half of an array's size where they are few.
-   */
-  readonly #inForce = new Map<string, Map<string, string>>();
 
   constructor(options: XdsSourceOptions) {
     const { settings, begin, log, metrics, times } = options;
@@ -117,11 +121,16 @@ export class XdsSource {
     const { translator, log } = this.#options;
     const issues: WireIssue[] = [];
     const changes = new Changes();
+    const before = new Map<string, unknown>();
     // First: what goes under one name may come back under another.
-    for (const name of removed) changes.add(name, translator.remove(typeUrl, name));
+    for (const name of removed) {
+      before.set(name, translator.held(typeUrl, name));
+      changes.add(name, translator.remove(typeUrl, name));
+    }
     const pause = this.#options.begin();
     await inTurns(resources, pause, (resource) => {
       const { name } = resource;
+      before.set(name, translator.held(typeUrl, name));
       try {
         const translated = translator.put(typeUrl, resource);
         changes.add(name, translated);
@@ -131,7 +140,9 @@ export class XdsSource {
         issues.push({ key: name, error: refusalOf(error) });
       }
     });
-    const faults = await this.#apply(changes);
+    const inOrder = changes.inOrder();
+    const gone = new Map(inOrder.removed.map((key) => [key, this.#options.current(key)]));
+    const faults = await this.#apply(inOrder);
     const refused = new Map<string, string>();
     for (const [key, fault] of faults) {
       const names = changes.namesOf(key);
@@ -140,44 +151,43 @@ export class XdsSource {
     }
     for (const [key, error] of refused) issues.push({ key, error });
     const errors = new Set(issues.filter(({ error }) => error !== undefined).map(({ key }) => key));
-    if (refused.size > 0) await this.#restore(typeUrl, [...refused.keys()]);
-    const kept = getOrAdd(this.#inForce, typeUrl, () => new Map<string, string>());
-    for (const name of removed) if (!errors.has(name)) kept.delete(name);
-    await inTurns(resources, pause, ({ name, bytes }) => {
-      if (!errors.has(name))
-        kept.set(name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
-    });
+    for (const name of before.keys()) if (!refused.has(name)) before.delete(name);
+    if (refused.size > 0) await this.#restore(typeUrl, before, gone);
     return issues.filter(({ key, warn }) => warn === undefined || !errors.has(key));
   }
 
-  /** Makes refused resources mean again what is in force of them. */
-  async #restore(typeUrl: string, names: readonly string[]): Promise<void> {
+  /** Makes refused resources mean again what they did. `before`: by name, what they stood for; `gone`: by key, what was taken out of force. */
+  async #restore(typeUrl: string, before: ReadonlyMap<string, unknown>, gone: ReadonlyMap<string, Uint8Array | null>) {
     const { translator, log } = this.#options;
+    const failed = (key: string, error: unknown): void =>
+      log.error('what was in force of a refused resource can not be put back', { key, error });
     const changes = new Changes();
-    for (const name of names) {
-      const last = this.#inForce.get(typeUrl)?.get(name);
+    for (const [name, held] of before) {
       try {
-        changes.add(name, translator.remove(typeUrl, name));
-        if (last === undefined) continue;
-        changes.add(name, translator.put(typeUrl, { name, bytes: Buffer.from(last, 'latin1') }));
+        const { changed, removed, asItWas } = translator.restore(typeUrl, name, held);
+        const back = asItWas.flatMap((key) => decode(gone.get(key) ?? null) ?? []);
+        changes.add(name, { changed: [...changed, ...back], removed });
       } catch (error) {
-        log.error('what was in force of a refused resource can not be put back', { key: name, error });
+        failed(name, error);
       }
     }
-    for (const [key, error] of await this.#apply(changes)) {
-      log.error('what was in force of a refused resource can not be put back', { key, error });
-    }
+    for (const [key, error] of await this.#apply(changes.inOrder())) failed(key, error);
   }
 
-  async #apply(changes: Changes): Promise<ResourceFaults> {
-    if (changes.empty) return new Map();
+  async #apply(changes: EncodedChanges): Promise<ResourceFaults> {
+    const { changed, removed } = changes;
+    if (changed.length + removed.length === 0) return new Map();
     try {
-      return await this.#options.apply(changes.inOrder());
+      return await this.#options.apply(changes);
     } catch (error) {
       const fault = `cannot be applied: ${error instanceof Error ? error.message : String(error)}`;
-      return new Map(changes.keys.map((key) => [key, fault]));
+      return new Map([...changed.map(({ key }) => key), ...removed].map((key) => [key, fault]));
     }
   }
+}
+
+function decode(json: Uint8Array | null): Resource | null {
+  return json && (JSON.parse(Buffer.from(json).toString()) as Resource);
 }
 
 /** Why a resource is refused, with the field at fault. */

@@ -1,3 +1,4 @@
+import { isWellFormed } from '../../resources/json.ts';
 import {
   endOf,
   GENERATION,
@@ -133,7 +134,7 @@ export class SnapshotWriter {
         last.delete(key);
         continue;
       }
-      if (/\p{Surrogate}/u.test(key)) throw new TypeError('a snapshot key must be well-formed Unicode');
+      if (!isWellFormed(key)) throw new TypeError('a snapshot key must be well-formed Unicode');
       const keyBytes = Buffer.from(key);
       keys.set(key, keyBytes);
       bytes += recordBytes(keyBytes.length, value?.length ?? 0);

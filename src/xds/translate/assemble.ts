@@ -45,6 +45,10 @@ export class Pieces {
     this.#catalogue = catalogue;
   }
 
+  at(key: string): Piece | undefined {
+    return this.#byKey.get(key);
+  }
+
   add(piece: Piece): void {
     this.#byKey.set(piece.key, piece);
     this.#note(piece);
@@ -114,7 +118,7 @@ export class Pieces {
       case 'listener':
         return this.#listener(piece);
       case 'route':
-        return this.#route(piece.route);
+        return this.#route(piece.route.get());
       case 'backend':
         return ownerOfBackend(nameOf(key)) === null ? piece.backend : null;
       case 'policy':

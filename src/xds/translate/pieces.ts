@@ -6,7 +6,7 @@ export type Piece =
   | ResourcePiece
   | { readonly kind: 'bind'; readonly key: string; readonly bind: Bind; readonly internal: boolean }
   | { readonly kind: 'listener'; readonly key: string; readonly listener: Listener; readonly tls: GivenTls | null }
-  | { readonly kind: 'route'; readonly key: string; readonly route: Route }
+  | { readonly kind: 'route'; readonly key: string; readonly route: Packed<Route> }
   /** One more listener of a route. */
   | {
       readonly kind: 'reach';
@@ -22,6 +22,23 @@ export type Piece =
   /** A model router's declaration: keys of its LlmRouter, and of the Backend that leads there; '' = none does. */
   | { readonly kind: 'router'; readonly key: string; readonly router: string; readonly backend: string }
   | { readonly kind: 'nothing'; readonly key: string };
+
+/** A value that may be put away as its JSON: of what there are tens of thousands of, each a dozen objects. */
+export class Packed<Value extends object> {
+  #value: Value | string;
+
+  constructor(value: Value) {
+    this.#value = value;
+  }
+
+  get(): Value {
+    return typeof this.#value === 'string' ? (JSON.parse(this.#value) as Value) : this.#value;
+  }
+
+  pack(): void {
+    this.#value = typeof this.#value === 'string' ? this.#value : JSON.stringify(this.#value);
+  }
+}
 
 /** A resource as it is. Not kept: where it is one of many, only its key is. */
 export interface ResourcePiece {

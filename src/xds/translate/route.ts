@@ -4,7 +4,7 @@ import type { PathMatch, Route, RouteBackend, RouteMatch, ValueMatch } from '../
 import { WireError, type WireMessage } from '../../resources/wire.ts';
 import { inlineBackendName, nameOf, orderedName, reachName, readOrdered, readReach } from './keys.ts';
 import { below, messageIn, messagesIn, type Notes, numberIn, required, textIn } from './notes.ts';
-import type { Piece } from './pieces.ts';
+import { Packed, type Piece } from './pieces.ts';
 import type { PolicySpecs } from './policies.ts';
 import { readReference, writeReference } from './references.ts';
 
@@ -57,7 +57,7 @@ export function readRoute(wire: WireMessage, specs: PolicySpecs, notes: Notes): 
     backends,
     order,
   };
-  return { kind: 'route', key: route.key, route };
+  return { kind: 'route', key: route.key, route: new Packed(route) };
 }
 
 function readHostnames(given: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import type { PolicyLevel } from '../../resources/catalogue.ts';
-import { isObject } from '../../resources/json.ts';
+import { isObject, isWellFormed } from '../../resources/json.ts';
 import type { PolicyChecker } from '../../resources/policy-check.ts';
 import type { PolicyMap, Resource, ResourceKind, TargetedPolicy } from '../../resources/types.ts';
 import { WireError } from '../../resources/wire.ts';
@@ -37,7 +37,7 @@ function parse(bytes: Uint8Array): Resource {
   }
   const { kind, key } = isObject(value) ? value : {};
   const prefix = typeof kind === 'string' && Object.hasOwn(PREFIXES, kind) ? PREFIXES[kind as ResourceKind] : undefined;
-  if (prefix === undefined || typeof key !== 'string' || !key.startsWith(prefix)) {
+  if (prefix === undefined || typeof key !== 'string' || !key.startsWith(prefix) || !isWellFormed(key)) {
     throw new WireError('not a resource that this version knows');
   }
   return value as unknown as Resource;

@@ -11,7 +11,6 @@ import { Reader } from './reader.ts';
 
 /** What a name on the wire stands for. */
 interface Held {
-  readonly name: string;
   readonly piece: Piece;
   /** It was refused, and this is what stands in for it. */
   readonly standsIn: boolean;
@@ -31,8 +30,6 @@ export class Translator {
   readonly #pieces: Pieces;
   /** By type, by name. */
   readonly #byName = new Map<string, Map<string, Held>>();
-  /** By the key of the piece. */
-  readonly #byKey = new Map<string, Held>();
   /** Keys of the resources that were given out, but for those that are pieces by themselves. */
   readonly #given = new Set<string>();
 
@@ -50,60 +47,81 @@ export class Translator {
     const notes = new Notes();
     const piece = this.#reader.read(typeUrl, bytes, notes);
     const refusal = notes.refusals.join('; ');
-    const names = getOrAdd(this.#byName, typeUrl, () => new Map<string, Held>());
-    const before = names.get(name);
+    const before = this.held(typeUrl, name);
     if (refusal !== '' && before?.standsIn === false) throw new WireError(refusal);
-    const owner = this.#byKey.get(piece.key);
-    if (owner !== before && owner !== undefined) {
-      throw new WireError(`is what "${owner.name}" is already: ${piece.key}`);
-    }
-    const held = { name, piece: keptOf(piece), standsIn: refusal !== '' };
-    names.set(name, held);
-    const changes = this.#replace(before, held, piece.kind === 'resource' ? piece.resource : null);
-    if (refusal === '') return { ...changes, warnings: notes.warnings };
-    return { ...changes, warnings: [`${refusal}; what is left of it is in force`, ...notes.warnings], refusal };
+    const held = { piece: keptOf(piece), standsIn: refusal !== '' };
+    const own = piece.kind === 'resource' ? piece.resource : null;
+    const { changed, removed } = this.#replace(typeUrl, name, held, own);
+    if (refusal === '') return { changed, removed, warnings: notes.warnings };
+    const warnings = [`${refusal}; what is left of it is in force`, ...notes.warnings];
+    return { changed, removed, warnings, refusal };
   }
 
   /** Of what was never there, nothing. */
   remove(typeUrl: string, name: string): ResourceChanges {
-    const names = this.#byName.get(typeUrl);
-    const before = names?.get(name);
-    names?.delete(name);
-    return this.#replace(before, null, null);
+    return this.#replace(typeUrl, name, null, null);
   }
 
-  /** `own`: what `after` is by itself. */
-  #replace(before: Held | undefined, after: Held | null, own: Resource | null): ResourceChanges {
+  /** What a name stands for now, for `restore`; null = nothing. */
+  held(typeUrl: string, name: string): Held | null {
+    return this.#byName.get(typeUrl)?.get(name) ?? null;
+  }
+
+  /**
+   * Makes a name stand for what it did when that was `held`. `asItWas`: keys of resources of which only that they were there is remembered.
+   * Throws WireError where another name has come to stand for the same.
+   */
+  restore(typeUrl: string, name: string, held: Held | null): ResourceChanges & { readonly asItWas: readonly string[] } {
+    return this.#replace(typeUrl, name, held, null);
+  }
+
+  /** `own`: what `held` is by itself, where that is known. */
+  #replace(typeUrl: string, name: string, held: Held | null, own: Resource | null) {
     const touched = new Set<string>();
-    if (before !== undefined) {
-      for (const key of this.#pieces.touchedBy(before.piece)) touched.add(key);
-      this.#pieces.remove(before.piece);
-      this.#byKey.delete(before.piece.key);
+    const names = getOrAdd(this.#byName, typeUrl, () => new Map<string, Held>());
+    const [before, after] = [names.get(name)?.piece, held?.piece];
+    const owner = after && this.#pieces.at(after.key);
+    if (owner !== undefined && owner !== before) {
+      throw new WireError(`is what "${this.#nameOf(owner)}" is already: ${owner.key}`);
     }
-    if (after !== null) {
-      this.#byKey.set(after.piece.key, after);
-      this.#pieces.add(after.piece);
-      for (const key of this.#pieces.touchedBy(after.piece)) touched.add(key);
+    if (held === null) names.delete(name);
+    else names.set(name, held);
+    if (before !== undefined) {
+      for (const key of this.#pieces.touchedBy(before)) touched.add(key);
+      this.#pieces.remove(before);
+    }
+    if (after !== undefined) {
+      this.#pieces.add(after);
+      for (const key of this.#pieces.touchedBy(after)) touched.add(key);
     }
     const changed: Resource[] = [];
     const removed: string[] = [];
+    const asItWas: string[] = [];
     for (const key of touched) {
       const resource = own?.key === key ? own : this.#pieces.resource(key);
-      if (resource === undefined) continue;
-      if (resource === null) {
+      if (resource === undefined) asItWas.push(key);
+      else if (resource === null) {
         const given = this.#given.delete(key);
-        if (given || (before?.piece.kind === 'resource' && before.piece.key === key)) removed.push(key);
-        continue;
+        if (given || (before?.kind === 'resource' && before.key === key)) removed.push(key);
+      } else {
+        if (resource === own) this.#given.delete(key);
+        else this.#given.add(key);
+        changed.push(resource);
       }
-      if (resource === own) this.#given.delete(key);
-      else this.#given.add(key);
-      changed.push(resource);
     }
-    return { changed, removed };
+    if (after?.kind === 'route') after.route.pack();
+    return { changed, removed, asItWas };
+  }
+
+  /** The name of what a piece is from. */
+  #nameOf(piece: Piece): string {
+    for (const names of this.#byName.values()) for (const [name, held] of names) if (held.piece === piece) return name;
+    return '';
   }
 }
 
 /** What of a piece is remembered: of a resource that no other is made from, that it is there. */
 function keptOf(piece: Piece): Piece {
-  return piece.kind === 'resource' && piece.resource?.kind !== 'frontend' ? { ...piece, resource: null } : piece;
+  if (piece.kind !== 'resource' || piece.resource?.kind === 'frontend') return piece;
+  return { kind: 'resource', key: piece.key, resource: null };
 }

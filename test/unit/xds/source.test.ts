@@ -23,24 +23,37 @@ const made = (key: string, says: string): Resource => ({ kind: key.split('/')[0]
 
 const saidBy = ({ json }: EncodedResource): string => JSON.parse(Buffer.from(json).toString()).says;
 
-/** Content `key=says,key=says` means resources of these keys; `wrong` none; `odd` is warned of. */
-class Translator implements WireTranslator {
-  readonly #keys = new Map<string, string[]>();
+/** Content `key=says,key=says` means resources of these keys; `wrong` none; `odd` is warned of; workloads are not remembered. */
+class Translator implements WireTranslator<readonly Resource[]> {
+  readonly #made = new Map<string, readonly Resource[]>();
 
   put(_: string, { name, bytes }: Pick<WireResource, 'name' | 'bytes'>) {
     const content = Buffer.from(bytes).toString();
     if (content === 'wrong') throw new WireError('is out of range', ['spec', 'port']);
     const changed = content.split(',').map((pair) => made(pair.split('=')[0] ?? '', pair));
-    const keys = changed.map(({ key }) => key);
-    const removed = (this.#keys.get(name) ?? []).filter((key) => !keys.includes(key));
-    this.#keys.set(name, keys);
-    return { changed, removed, warnings: content.includes('odd') ? ['odd is not executed'] : [] };
+    return { ...this.#replace(name, changed), warnings: content.includes('odd') ? ['odd is not executed'] : [] };
   }
 
   remove(_: string, name: string): ResourceChanges {
-    const removed = this.#keys.get(name) ?? [];
-    this.#keys.delete(name);
-    return { changed: [], removed };
+    return this.#replace(name, []);
+  }
+
+  held(_: string, name: string): readonly Resource[] {
+    return this.#made.get(name) ?? [];
+  }
+
+  restore(_: string, name: string, held: readonly Resource[]) {
+    const { changed, removed } = this.#replace(name, held);
+    const remembered = changed.filter(({ kind }) => kind !== 'workload');
+    const asItWas = changed.filter(({ kind }) => kind === 'workload').map(({ key }) => key);
+    return { changed: remembered, removed, asItWas };
+  }
+
+  #replace(name: string, changed: readonly Resource[]): ResourceChanges {
+    const keys = changed.map(({ key }) => key);
+    const removed = this.held('', name).filter(({ key }) => !keys.includes(key));
+    this.#made.set(name, changed);
+    return { changed, removed: removed.map(({ key }) => key) };
   }
 }
 
@@ -67,6 +80,10 @@ async function opened() {
     settings: xdsSettings(server.address),
     translator: new Translator(),
     apply,
+    current: (key) => {
+      const says = inForce.get(key);
+      return says === undefined ? null : Buffer.from(JSON.stringify(made(key, says)));
+    },
     begin: () => () => null,
     version: '1.2.3',
     statsAddress: null,
@@ -152,6 +169,19 @@ describe('a delta', () => {
     // Its removal takes what is in force of it.
     expect(await send(stream, response('n3', [], ['a']))).toBe('ack');
     expect([...inForce.keys()]).toEqual(['bind/90']);
+  });
+
+  test('what has another key now, and can not, is put back under the key it had', async () => {
+    const { stream, inForce, log } = await opened();
+    await send(stream, response('n1', [resource('a', '1', 'workload/a=1')]));
+    expect(await send(stream, response('n2', [resource('a', '2', 'workload/b=clash')]))).toEqual([
+      { key: 'a', error: 'port 80 is in use' },
+    ]);
+    expect(Object.fromEntries(inForce)).toEqual({ 'workload/a': 'workload/a=1' });
+    // Where it only says something else it has not gone.
+    await send(stream, response('n3', [resource('a', '2', 'workload/a=clash')]));
+    expect(Object.fromEntries(inForce)).toEqual({ 'workload/a': 'workload/a=1' });
+    expect(log.lines.filter((line) => line.includes('put back'))).toEqual([]);
   });
 
   test('of what never was in force nothing stays', async () => {

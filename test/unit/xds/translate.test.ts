@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, Listener, Route } from '../../../src/resources/types.ts';
-import { ADDRESS_TYPE } from '../../../src/xds/wire/discovery.ts';
+import { ADDRESS_TYPE, RESOURCE_TYPE } from '../../../src/xds/wire/discovery.ts';
 import { CERT, House, KEY, listening, refusal, route, translated } from './translate-support.ts';
 
 describe('binds', () => {
@@ -405,5 +405,49 @@ describe("Sluice's own JSON", () => {
   it('keeps policies that only another version knows', () => {
     const frontend = { ...group, policies: { fromTheFuture: {} } };
     expect(translated(sluice(frontend)).resource).toEqual(frontend);
+  });
+});
+
+describe('what a name stood for', () => {
+  it('it stands for again, and so does what is made of it with others', () => {
+    const house = new House();
+    listening(house);
+    house.put('r', route('r'));
+    const before = house.all();
+    const [heldBind, heldRoute] = ['bind', 'r'].map((name) => house.translator.held(RESOURCE_TYPE, name));
+    house.put('bind', { bind: { key: '8080/default/web', port: 8080, tunnel_protocol: 'PROXY' } });
+    house.put('r', route('other'));
+    expect(house.all()).not.toEqual(before);
+    const restored = [
+      house.translator.restore(RESOURCE_TYPE, 'bind', heldBind ?? null),
+      house.translator.restore(RESOURCE_TYPE, 'r', heldRoute ?? null),
+    ];
+    expect(restored.flatMap(({ changed }) => changed)).toEqual(before);
+    expect(restored.flatMap(({ removed }) => removed)).toEqual(['route/other']);
+  });
+
+  it('is nothing again where it was nothing', () => {
+    const house = new House();
+    house.put('r', route('r'));
+    const { changed, removed } = house.translator.restore(RESOURCE_TYPE, 'r', null);
+    expect([changed, removed]).toEqual([[], ['route/r']]);
+  });
+
+  it('is as it was where no more than its key is remembered', () => {
+    const house = new House();
+    house.putAddress('w', { workload: { uid: 'w', name: 'w', namespace: 'ns' } });
+    const held = house.translator.held(ADDRESS_TYPE, 'w');
+    house.remove('w', ADDRESS_TYPE);
+    const { changed, removed, asItWas } = house.translator.restore(ADDRESS_TYPE, 'w', held);
+    expect([changed, removed, asItWas]).toEqual([[], [], ['workload/w']]);
+  });
+
+  it('can not be what another name stands for by now', () => {
+    const house = new House();
+    house.put('a', route('r'));
+    const held = house.translator.held(RESOURCE_TYPE, 'a');
+    house.remove('a');
+    house.put('b', route('r'));
+    expect(() => house.translator.restore(RESOURCE_TYPE, 'a', held)).toThrow('is what "b" is already: route/r');
   });
 });
