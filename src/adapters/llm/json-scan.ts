@@ -1,14 +1,12 @@
 /**
  * Finds members of a JSON object by name while its bytes pass, without parsing the rest (RFC 8259).
  *
- * What is looked for is a small tree of names (`usage`, `response.usage`). Everything else is only skipped: strings by
- * `Buffer.indexOf('"')`, so that a 100 KB prompt costs a few calls and not 100,000 steps; nested values by counting
- * brackets. Skipped values are not validated in full, but only bytes that JSON allows outside of strings are let through, so that a
- * lenient parser behind us (comments, single quotes) can't see other members than we do.
+ * What is looked for is a small tree of names (`usage`, `response.usage`). Everything else is only passed over (json-skip.ts).
  *
  * One scanner, one document; chunks may be split anywhere.
  */
 import { NameReader } from './json-name.ts';
+import { BROKEN, CLASS, JsonSkipper, MAX_DEPTH, OPEN, QUOTE, SCALAR, SPACE, STRING } from './json-skip.ts';
 import type { Wanted, WantedLevel, WantedName } from './json-wanted.ts';
 
 /** A wanted member that was found: offsets in the document. Of a repeated name the last one counts, as JSON.parse has it. */
@@ -27,37 +25,13 @@ export interface Found {
   ordinal: number;
 }
 
-/** Deepest nesting accepted; parsers differ in what they survive. */
-export const MAX_DEPTH = 256;
 /** Bytes of a wanted value that are kept where it does not lie in one chunk. */
 const DEFAULT_CAPTURE_LIMIT = 64 * 1024;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const COLON = 0x3a;
 const COMMA = 0x2c;
-/** Bytes of a string looked at one by one before indexOf is asked: most strings are shorter than its price. */
-const NEAR = 24;
-
-const INVALID = 0;
-const SPACE = 1;
-const SCALAR = 2;
-const STRING = 3;
-const OPEN = 4;
-const CLOSE = 5;
-const SEPARATOR = 6;
-
-/** What a byte outside of strings is. */
-const CLASS = new Uint8Array(256);
-for (const c of ' \t\n\r') CLASS[c.charCodeAt(0)] = SPACE;
-for (const c of '-+.0123456789eEtrufalsn') CLASS[c.charCodeAt(0)] = SCALAR;
-CLASS[QUOTE] = STRING;
-for (const c of '{[') CLASS[c.charCodeAt(0)] = OPEN;
-for (const c of '}]') CLASS[c.charCodeAt(0)] = CLOSE;
-for (const c of ':,') CLASS[c.charCodeAt(0)] = SEPARATOR;
-
 type State =
   | 'start'
   | 'name-or-end'
@@ -68,7 +42,6 @@ type State =
   | 'in-string'
   | 'in-scalar'
   | 'nested'
-  | 'nested-string'
   | 'after'
   | 'done'
   | 'failed';
@@ -80,13 +53,10 @@ export class JsonScanner {
   #state: State = 'start';
   /** Offset in the document of the current chunk's first byte. */
   #base = 0;
-  /** An odd number of backslashes ended the last chunk, inside a string. */
-  #escaped = false;
+  readonly #skip = new JsonSkipper();
 
   /** Objects whose names are compared, the innermost last. */
   readonly #levels: WantedLevel[] = [];
-  /** Open brackets of a skipped value. */
-  readonly #brackets: number[] = [];
 
   #nameStart = 0;
   #current: WantedName | null = null;
@@ -146,15 +116,15 @@ export class JsonScanner {
     while (i < n) {
       switch (this.#state) {
         case 'in-string':
-          i = this.#skipString(chunk, i);
+          i = this.#skip.string(chunk, i);
           if (i < 0) return this.#leave(chunk);
           this.#endValue(chunk, i);
           break;
         case 'nested':
-        case 'nested-string':
-          i = this.#skipNested(chunk, i);
+          i = this.#skip.nested(chunk, i, this.#levels.length);
+          if (i === BROKEN) this.#fail();
           if (i < 0) return this.#leave(chunk);
-          if (this.#brackets.length === 0) this.#endValue(chunk, i);
+          this.#endValue(chunk, i);
           break;
         case 'in-scalar':
           while (i < n && CLASS[chunk[i] as number] === SCALAR) i++;
@@ -219,7 +189,7 @@ export class JsonScanner {
 
   /** Reads a name to its closing quote; -1 where the chunk ends first. */
   #readName(chunk: Buffer, from: number): number {
-    const end = this.#skipString(chunk, from);
+    const end = this.#skip.string(chunk, from);
     if (end < 0) {
       this.#names.keep(chunk.subarray(from));
       return -1;
@@ -273,7 +243,6 @@ export class JsonScanner {
   }
 
   #endValue(chunk: Buffer, end: number): void {
-    if (this.#state === 'failed') return;
     const name = this.#current;
     this.#current = null;
     this.#state = 'after';
@@ -312,7 +281,7 @@ export class JsonScanner {
   #leave(chunk: Buffer): void {
     this.#base += chunk.length;
     const state = this.#state;
-    const inValue = state === 'in-string' || state === 'in-scalar' || state === 'nested' || state === 'nested-string';
+    const inValue = state === 'in-string' || state === 'in-scalar' || state === 'nested';
     if (!inValue || this.#current === null || this.#current.slot < 0) return;
     const piece = chunk.subarray(this.#valueStart);
     this.#valueStart = 0;
@@ -320,77 +289,6 @@ export class JsonScanner {
     this.#valuePieces ??= [];
     if (this.#valueBytes <= this.#captureLimit) this.#valuePieces.push(piece);
     else this.#valuePieces.length = 0;
-  }
-
-  /** From inside a string to behind its closing quote; -1 where the chunk ends first. */
-  #skipString(chunk: Buffer, from: number): number {
-    const n = chunk.length;
-    let i = from;
-    if (this.#escaped) {
-      this.#escaped = false;
-      i++;
-    }
-    for (;;) {
-      const near = Math.min(n, i + NEAR);
-      for (; i < near; i++) {
-        const byte = chunk[i];
-        if (byte === QUOTE) return i + 1;
-        if (byte === BACKSLASH) i++;
-      }
-      if (i >= n) {
-        this.#escaped = i > n;
-        return -1;
-      }
-      const quote = chunk.indexOf(QUOTE, i);
-      const end = quote < 0 ? n : quote;
-      let run = end;
-      while (run > i && chunk[run - 1] === BACKSLASH) run--;
-      const escaped = ((end - run) & 1) === 1;
-      if (quote < 0) {
-        this.#escaped = escaped;
-        return -1;
-      }
-      if (!escaped) return quote + 1;
-      i = quote + 1;
-    }
-  }
-
-  /** Through a value in brackets to behind its last one (no bracket is open then); -1 where the chunk ends first. */
-  #skipNested(chunk: Buffer, from: number): number {
-    const n = chunk.length;
-    const brackets = this.#brackets;
-    let i = from;
-    if (this.#state === 'nested-string') {
-      i = this.#skipString(chunk, i);
-      if (i < 0) return -1;
-      this.#state = 'nested';
-    }
-    while (i < n) {
-      const byte = chunk[i] as number;
-      switch (CLASS[byte]) {
-        case STRING:
-          i = this.#skipString(chunk, i + 1);
-          if (i < 0) {
-            this.#state = 'nested-string';
-            return -1;
-          }
-          continue;
-        case OPEN:
-          if (brackets.length + this.#levels.length >= MAX_DEPTH) return this.#fail();
-          brackets.push(byte);
-          break;
-        case CLOSE:
-          // In ASCII a closing bracket stands two behind its opening one.
-          if ((brackets.pop() as number) + 2 !== byte) return this.#fail();
-          if (brackets.length === 0) return i + 1;
-          break;
-        case INVALID:
-          return this.#fail();
-        default:
-      }
-      i++;
-    }
-    return -1;
   }
 
   /** Nothing of the rest matters any more. */

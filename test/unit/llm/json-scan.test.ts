@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonScanner, MAX_DEPTH } from '../../../src/adapters/llm/json-scan.ts';
+import { JsonScanner } from '../../../src/adapters/llm/json-scan.ts';
+import { MAX_DEPTH } from '../../../src/adapters/llm/json-skip.ts';
 import { isEmptyArray, jsonString, jsonValue } from '../../../src/adapters/llm/json-value.ts';
 import { Wanted } from '../../../src/adapters/llm/json-wanted.ts';
 
