@@ -49,9 +49,9 @@ export async function scale({ write }) {
     row('from start to the last route served', (await firstSync(gateway, port)) / 1000, 's', 6, 2);
     await plane.answers(1);
     row('CPU until then, all threads', usage(gateway.child.pid).cpuUs / 1e6, 's', null, 2);
-    row('RSS then', rssMiB(gateway.child.pid), 'MiB', null);
+    row('RSS then', rssMB(gateway.child.pid), 'MB', null);
     await sleep(SETTLE_MS);
-    row(`RSS ${SETTLE_MS / 1000} s later`, rssMiB(gateway.child.pid), 'MiB', 400);
+    row(`RSS ${SETTLE_MS / 1000} s later`, rssMB(gateway.child.pid), 'MB', 400);
 
     const ways = await flips(plane, port);
     row(`one health change in all workers, p50 of ${FLIPS}`, at(ways, 0.5), 'ms', null, 1);
@@ -87,7 +87,7 @@ export async function scale({ write }) {
       );
     }
     await sleep(SETTLE_MS);
-    row(`RSS ${SETTLE_MS / 1000} s after that`, rssMiB(gateway.child.pid), 'MiB', 400);
+    row(`RSS ${SETTLE_MS / 1000} s after that`, rssMB(gateway.child.pid), 'MB', 400);
     const text =
       `${COUNT.toLocaleString('en')} resources by Delta ADS (10,000 routes, 2,000 policies, 20,000 workloads of 2,000 services), ` +
       `${WORKERS} workers; control plane, upstream and clients on the same machine, ${machine()}. p99 added: the median of ${ROUNDS} rounds, each against its own quiet load; a full set is sent ${BETWEEN_SETS_MS / 1000} s after the last was answered.\n\n` +
@@ -283,8 +283,8 @@ async function loadDuring(load, next) {
   return { ...(await loading), seconds: median(seconds) };
 }
 
-function rssMiB(pid) {
-  return usage(pid).rss / 2 ** 20;
+function rssMB(pid) {
+  return usage(pid).rss / 1e6;
 }
 
 function at(sorted, share) {

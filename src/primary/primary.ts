@@ -256,7 +256,8 @@ export class Primary {
   #message(index: number, message: Exclude<FromWorker, { type: 'metrics' }>): void {
     switch (message.type) {
       case 'traffic':
-        this.#turns.leaveTime();
+        // What comes before the gateway is ready asks whether it is.
+        if (this.#readiness.ready) this.#turns.leaveTime();
         return;
       case 'lines':
         this.#drainLines(index);
