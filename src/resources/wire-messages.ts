@@ -33,6 +33,9 @@ const reference = message<{
   port: uint32,
 });
 
+/** Under it no backend is found: control planes name none where theirs can't be resolved. */
+const NO_BACKEND = '';
+
 /** BackendReference ↔ `{service: {name: 'namespace/hostname', port}}`, `{backend: key}` or `{host: 'host:port'}`. */
 export const backendReference: Wire<SimpleBackend> = mapped(reference, {
   read({ service, backend, inline, port = 0 }) {
@@ -40,7 +43,7 @@ export const backendReference: Wire<SimpleBackend> = mapped(reference, {
       return { service: { name: `${service.namespace ?? ''}/${service.hostname ?? ''}`, port } };
     if (backend !== undefined) return { backend };
     const { hostname = '', port: inlinePort = 0 } = inline ?? {};
-    if (hostname === '' || inlinePort === 0) throw new WireError('names no backend');
+    if (hostname === '' || inlinePort === 0) return { backend: NO_BACKEND };
     return { host: joinHostPort(hostname, inlinePort) };
   },
   write({ service, backend, host }) {

@@ -175,7 +175,7 @@ export class Compiler {
       return { target: { kind: 'service', namespace, name, port: service.port }, policies: NO_POLICIES };
     }
     const named = this.#resource(backendKey(backend ?? '')) as Backend | undefined;
-    if (named === undefined) throw new GatewayError('invalid_backend', `The backend ${backend} does not exist.`);
+    if (named === undefined) throw new GatewayError('invalid_backend', `The backend "${backend}" does not exist.`);
     return { target: named.target, policies: named.policies };
   }
 

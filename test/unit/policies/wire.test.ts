@@ -347,6 +347,8 @@ const BACKEND: Record<string, readonly Case[]> = {
   inferenceRouting: [
     [{ endpointPicker: { service: { name: 'ns/epp', port: 9002 } } }],
     [{ endpointPicker: { host: 'epp.example:9002' }, failureMode: 'failOpen' }],
+    // A pool whose picker could not be resolved.
+    [{ endpointPicker: { backend: '' }, failureMode: 'failClosed' }],
     [
       { endpointPicker: { backend: 'ns/epp' }, destinationMode: 'validated' },
       { endpointPicker: { backend: 'ns/epp' } },
@@ -785,7 +787,6 @@ describe('policies and the specs of control planes', () => {
 
   it.each<[name: string, spec: PolicySpec, message: WireMessage]>([
     ['extAuthz', 'traffic', { ext_authz: { grpc: {} } }],
-    ['extAuthz', 'traffic', { ext_authz: { target: {}, grpc: {} } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, failure_mode: 7 } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{}] } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{ a2a: {} }] } }],
