@@ -33,32 +33,35 @@ const reference = message<{
   port: uint32,
 });
 
-/** Under it no backend is found: control planes name none where theirs can't be resolved. */
-const NO_BACKEND = '';
+/** Finds nothing: control planes name no backend, or send no reference, where theirs can't be resolved. */
+const NO_BACKEND: SimpleBackend = { backend: '' };
 
 /** BackendReference ↔ `{service: {name: 'namespace/hostname', port}}`, `{backend: key}` or `{host: 'host:port'}`. */
-export const backendReference: Wire<SimpleBackend> = mapped(reference, {
-  read({ service, backend, inline, port = 0 }) {
-    if (service !== undefined)
-      return { service: { name: `${service.namespace ?? ''}/${service.hostname ?? ''}`, port } };
-    if (backend !== undefined) return { backend };
-    const { hostname = '', port: inlinePort = 0 } = inline ?? {};
-    if (hostname === '' || inlinePort === 0) return { backend: NO_BACKEND };
-    return { host: joinHostPort(hostname, inlinePort) };
-  },
-  write({ service, backend, host }) {
-    if (service !== undefined) {
-      const slash = service.name.indexOf('/');
-      if (slash === -1) throw new WireError(`"${service.name}" is not namespace/hostname`);
-      return {
-        service: { namespace: service.name.slice(0, slash), hostname: service.name.slice(slash + 1) },
-        port: service.port,
-      };
-    }
-    if (backend !== undefined) return { backend };
-    return { inline: inlineHost(host ?? '') };
-  },
-});
+export const backendReference: Wire<SimpleBackend> = otherwise(
+  mapped(reference, {
+    read({ service, backend, inline, port = 0 }) {
+      if (service !== undefined)
+        return { service: { name: `${service.namespace ?? ''}/${service.hostname ?? ''}`, port } };
+      if (backend !== undefined) return { backend };
+      const { hostname = '', port: inlinePort = 0 } = inline ?? {};
+      if (hostname === '' || inlinePort === 0) return NO_BACKEND;
+      return { host: joinHostPort(hostname, inlinePort) };
+    },
+    write({ service, backend, host }) {
+      if (service !== undefined) {
+        const slash = service.name.indexOf('/');
+        if (slash === -1) throw new WireError(`"${service.name}" is not namespace/hostname`);
+        return {
+          service: { namespace: service.name.slice(0, slash), hostname: service.name.slice(slash + 1) },
+          port: service.port,
+        };
+      }
+      if (backend !== undefined) return { backend };
+      return { inline: inlineHost(host ?? '') };
+    },
+  }),
+  NO_BACKEND,
+);
 
 function inlineHost(host: string): { hostname: string; port: number } {
   try {

@@ -786,7 +786,6 @@ describe('policies and the specs of control planes', () => {
   });
 
   it.each<[name: string, spec: PolicySpec, message: WireMessage]>([
-    ['extAuthz', 'traffic', { ext_authz: { grpc: {} } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, failure_mode: 7 } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{}] } }],
     ['extAuthz', 'traffic', { ext_authz: { target: { backend: 'a' }, inline_policies: [{ a2a: {} }] } }],

@@ -23,14 +23,15 @@ function routed(more: object = {}): House {
 const NONE = { listener: null, route: null, backend: null };
 const unavailable = expect.objectContaining({ code: 'not_active' });
 const gateway = { gateway: { name: 'web', namespace: 'default' } };
+const NO_SUCH_MODE = { target: { backend: 'a' }, failure_mode: 7 };
 const onRoute = { route: { kind: 'HTTPRoute', name: 'r', namespace: 'default' } };
 
 describe('a policy that protects and can not be read', () => {
   test.each([
     ['an expression that is none', gateway, { traffic: { authorization: { deny: ['request.path =='] } } }, 'route'],
     ['before routing', gateway, { traffic: { phase: 'GATEWAY', jwt: { mode: 'STRICT' } } }, 'listener'],
-    ['a service that is not there', onRoute, { traffic: { ext_authz: { grpc: {} } } }, 'route'],
-    ['an entry under a condition', onRoute, conditional({ ext_authz: { grpc: {} } }), 'route'],
+    ['a failure mode that is none', onRoute, { traffic: { ext_authz: NO_SUCH_MODE } }, 'route'],
+    ['an entry under a condition', onRoute, conditional({ ext_authz: NO_SUCH_MODE }), 'route'],
     ['a client certificate', onRoute, { backend: { backend_tls: { cert: Buffer.from('x'), key: CERT } } }, 'backend'],
     ['credentials', onRoute, { backend: { auth: { jwt_sign: { translation_error: 'no key' } } } }, 'backend'],
   ])('refuses what it covers until it can: %s', (_, target, more, where) => {
