@@ -69,7 +69,7 @@ export class PolicyChecker {
   /** What is accepted of a value but not executed: `ai.promptGuard: accepted, not yet active`. */
   inactive(entry: CatalogueEntry, value: unknown): string[] {
     return inactivePartsOf(entry, value).map(({ path, protects }) => {
-      const what = formatPath([entry.name, ...path]);
+      const what = formatPath([...entry.name.split('.'), ...path]);
       return `${what}: accepted, not yet active${protects ? '; what it protects answers 503' : ''}`;
     });
   }
@@ -79,7 +79,7 @@ export class PolicyChecker {
     for (const [name, value] of Object.entries(policies)) {
       const entry = this.#catalogue.policies.get(name);
       const checked = entry === undefined ? null : this.check(entry, level, value);
-      if (checked !== null && 'fault' in checked) return `${formatPath([name])}: ${checked.fault}`;
+      if (checked !== null && 'fault' in checked) return `${name}: ${checked.fault}`;
     }
     return null;
   }

@@ -273,6 +273,11 @@ describe('policies of all connections', () => {
     expect(house.remove('a')).toEqual(['frontend']);
   });
 
+  it('are warned of by name', () => {
+    const { warnings } = translated(policy('a', GATEWAY, { frontend: { http: { http2_frame_size: 16_384 } } }));
+    expect(warnings).toEqual(['frontend.http.http2FrameSize: accepted, not yet active']);
+  });
+
   it('of a part of a gateway are left out where only the process has them', () => {
     const { resource, warnings } = translated(
       http('a', { gateway: { name: 'web', namespace: 'default', port: 80 } }, 1),
