@@ -32,6 +32,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+
 type State =
   | 'start'
   | 'name-or-end'

@@ -73,13 +73,6 @@ export function valueAt({ view }: SnapshotLog, at: number): Uint8Array | null {
   return length === REMOVED ? null : new Uint8Array(view.buffer, start, length);
 }
 
-/** Whether the record's value is this one. */
-export function saysAt({ view, bytes }: SnapshotLog, at: number, value: Uint8Array): boolean {
-  const length = view.getUint32(at + VALUE_LENGTH, true);
-  const start = at + RECORD_BYTES + view.getUint32(at + KEY_LENGTH, true);
-  return length === value.length && bytes.compare(value, 0, length, start, start + length) === 0;
-}
-
 export function endOf({ view }: SnapshotLog, at: number): number {
   const length = view.getUint32(at + VALUE_LENGTH, true);
   return at + recordBytes(view.getUint32(at + KEY_LENGTH, true), length === REMOVED ? 0 : length);

@@ -11,7 +11,6 @@ import {
   RECORD_BYTES,
   REMOVED,
   recordBytes,
-  saysAt,
   UNIT,
   VALUE_LENGTH,
   valueAt,
@@ -130,7 +129,8 @@ export class SnapshotWriter {
     let liveBytes = this.#liveBytes;
     for (const [key, value] of last) {
       const at = this.#live.get(key);
-      if (at === undefined ? value === null : value !== null && saysAt(before, at, value)) {
+      const said = at === undefined ? null : valueAt(before, at);
+      if (said === null || value === null ? said === value : Buffer.compare(said, value) === 0) {
         last.delete(key);
         continue;
       }
