@@ -1,5 +1,6 @@
 import { ConfigError, formatFault } from '../config/fault.ts';
 import type { Loaded } from '../config/source-file.ts';
+import { decodeResource } from '../resources/encoding.ts';
 import type { Settings } from '../resources/settings.ts';
 import type { Bind } from '../resources/types.ts';
 import { errorText, type Logger } from '../telemetry/log.ts';
@@ -201,7 +202,7 @@ export function refusalLines(error: unknown): string[] {
 }
 
 function bindOf({ json }: EncodedResource): Bind {
-  return JSON.parse(Buffer.from(json).toString()) as Bind;
+  return decodeResource(json) as Bind;
 }
 
 /** Says which of `others` has the bind's port already. */

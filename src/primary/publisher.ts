@@ -1,3 +1,4 @@
+import { decodeResource, encodeResource } from '../resources/encoding.ts';
 import type { Resource } from '../resources/types.ts';
 import {
   type Compaction,
@@ -6,11 +7,8 @@ import {
   SnapshotWriter,
 } from '../state/shared/snapshot-log.ts';
 import { SpareMemory } from '../state/spare-memory.ts';
-import { encode } from '../xds/changes.ts';
 import type { EncodedChanges } from '../xds/delta.ts';
 import type { Turns } from './turns.ts';
-
-const decoder = new TextDecoder();
 
 /** A version holds at most this much of a large delta, so that no worker stops for long over one. */
 const SLICE_CHANGES = 32;
@@ -78,7 +76,7 @@ export class Publisher {
   *resources(): Generator<Resource> {
     for (const key of this.#writer.keys()) {
       const value = this.#writer.get(key);
-      if (value !== null) yield JSON.parse(decoder.decode(value)) as Resource;
+      if (value !== null) yield decodeResource(value);
     }
   }
 
@@ -95,7 +93,7 @@ export class Publisher {
         throw new Error(`${key} is given by the control plane already; remove it from the file, or name it otherwise`);
       }
       keys.add(key);
-      changes.push({ key, value: encode(resource).json });
+      changes.push({ key, value: encodeResource(resource) });
     }
     for (const key of this.#fileKeys) if (!keys.has(key)) changes.push({ key, value: null });
     const changed = this.#write(changes);

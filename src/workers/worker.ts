@@ -7,6 +7,7 @@ import { TokenCounter } from '../adapters/llm/tokens/pool.ts';
 import { Expressions, gatewayEnvironment } from '../cel/index.ts';
 import { POLICIES } from '../policies/registry.ts';
 import type { PolicyServices } from '../policies/services.ts';
+import { decodeResource } from '../resources/encoding.ts';
 import type { BackendTarget, Resource } from '../resources/types.ts';
 import { Mailbox } from '../state/mailbox.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../state/messages.ts';
@@ -72,9 +73,7 @@ function readAgain(key: string): Resource | null {
 }
 
 function decode(value: Uint8Array | null): Resource | null {
-  if (value === null) return null;
-  // Of shared memory, from which TextDecoder does not read.
-  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString()) as Resource;
+  return value && decodeResource(value);
 }
 
 const upstream = {

@@ -1,3 +1,4 @@
+import { encodeResource } from '../resources/encoding.ts';
 import { getOrAdd } from '../resources/maps.ts';
 import type { Resource } from '../resources/types.ts';
 import type { EncodedChanges, EncodedResource, ResourceChanges } from './delta.ts';
@@ -72,5 +73,5 @@ export class Changes {
 
 /** A resource to be put into force. */
 export function encode(resource: Resource): EncodedResource {
-  return { kind: resource.kind, key: resource.key, json: Buffer.from(JSON.stringify(resource)) };
+  return { kind: resource.kind, key: resource.key, json: encodeResource(resource) };
 }

@@ -1,5 +1,5 @@
+import { decodeResource } from '../resources/encoding.ts';
 import type { XdsSettings } from '../resources/settings.ts';
-import type { Resource } from '../resources/types.ts';
 import { WireError } from '../resources/wire.ts';
 import { Changes } from './changes.ts';
 import { AdsClient, type AdsTimes } from './client/client.ts';
@@ -151,8 +151,7 @@ export class XdsSource {
     }
     for (const [key, error] of refused) issues.push({ key, error });
     const errors = new Set(issues.filter(({ error }) => error !== undefined).map(({ key }) => key));
-    for (const name of before.keys()) if (!refused.has(name)) before.delete(name);
-    if (refused.size > 0) await this.#restore(typeUrl, before, gone);
+    await this.#restore(typeUrl, new Map([...refused.keys()].map((name) => [name, before.get(name) ?? null])), gone);
     return issues.filter(({ key, warn }) => warn === undefined || !errors.has(key));
   }
 
@@ -165,7 +164,7 @@ export class XdsSource {
     for (const [name, held] of before) {
       try {
         const { changed, removed, asItWas } = translator.restore(typeUrl, name, held);
-        const back = asItWas.flatMap((key) => decode(gone.get(key) ?? null) ?? []);
+        const back = asItWas.flatMap((key) => gone.get(key) ?? []).map(decodeResource);
         changes.add(name, { changed: [...changed, ...back], removed });
       } catch (error) {
         failed(name, error);
@@ -184,10 +183,6 @@ export class XdsSource {
       return new Map([...changed.map(({ key }) => key), ...removed].map((key) => [key, fault]));
     }
   }
-}
-
-function decode(json: Uint8Array | null): Resource | null {
-  return json && (JSON.parse(Buffer.from(json).toString()) as Resource);
 }
 
 /** Why a resource is refused, with the field at fault. */
